@@ -1,0 +1,17 @@
+"""Fixtures that every test file may use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SHARED_FOLDER = Path(__file__).resolve().parent.parent.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Give the folder of vendor reports, published builds and data sets beside the repository, or skip the test."""
+    if not SHARED_FOLDER.is_dir():
+        pytest.skip(f"needs the folder '{SHARED_FOLDER}' (vendor reports, builds and data sets), which is not here")
+    return SHARED_FOLDER
