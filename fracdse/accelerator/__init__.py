@@ -1,0 +1,1 @@
+"""The RTL view: Amaranth units and the accelerator's top level."""

@@ -1,0 +1,1 @@
+"""What runs on the board or speaks to it: bundles, driver, remote and simulated boards."""

@@ -1,0 +1,1 @@
+"""Build plans and tool runs: Verilator, Yosys and Vivado."""

@@ -1,0 +1,51 @@
+"""Hardware figures that say what they are: a value, its 90 % interval and where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+Kind = Literal["estimated", "simulated", "synthesised", "implemented", "measured"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A value with its 90 % interval; exact figures have low = value = high."""
+
+    value: float
+    low: float
+    high: float
+    kind: Kind = "estimated"
+
+    @classmethod
+    def exact(cls, value: float, kind: Kind = "estimated") -> Figure:
+        """Return a figure without uncertainty."""
+        return cls(value, value, value, kind)
+
+
+@dataclass(frozen=True)
+class HardwareFigures:
+    """What a design costs and how fast it is. BRAM is counted in 18 Kib blocks."""
+
+    lut: Figure
+    ff: Figure
+    bram18: Figure
+    dsp: Figure
+    cycles_per_frame: Figure
+    fps: Figure
+    latency_us: Figure
+    power_w: Figure
+
+    def items(self) -> list[tuple[str, Figure]]:
+        """Return (name, figure) pairs in the order of the fields."""
+        return [(field.name, getattr(self, field.name)) for field in fields(self)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> HardwareFigures:
+        """Build figures from what `to_dict` returned."""
+        return cls(**{field.name: Figure(**values[field.name]) for field in fields(cls)})

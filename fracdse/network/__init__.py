@@ -1,0 +1,1 @@
+"""The float view: PyTorch modules that are trained."""

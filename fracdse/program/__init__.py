@@ -1,0 +1,1 @@
+"""The integer view: lowering, execution and file format of integer programs."""

@@ -1,0 +1,123 @@
+"""The integer program: what the NumPy executor, the RTL and the board all compute, bit for bit.
+
+Conventions, for every layer:
+
+- All values are signed two's-complement integers unless said otherwise; `>>` is the arithmetic shift (floor).
+- sat(x, n) clamps x to −2^(n−1) … 2^(n−1) − 1. Sums before a sat never overflow: hardware sizes them from the constants.
+- u is the residual word of `feature_bits` bits a channel; the real residual is α_c·u + β_c with constants that lowering
+  keeps to itself. Images, feature maps and weights are in (channel, row, column) order.
+- Rounding constants (half of 2^shift) are part of the stored offsets.
+
+Stem:            y = Σ w·level over taps inside the image, level in {−1, 1}
+                 u = sat((multiplier_c·y + offset_c) >> shift, feature_bits)
+Gated conv:      k = number of the channel's three thresholds t1 ≤ t2 ≤ t3 with u ≥ t; 3 − k where `descending`
+                 msb, lsb = k >> 1, k & 1
+                 M = Σ w·(2·msb − 1),  L = Σ w·(2·lsb − 1)            over taps inside the image
+                 y = 2·M + (L if M ≥ gate_threshold_c else 0)
+                 y = sat(y, clip_bits)                                where clip_bits > 0
+                 x = shortcut(u): (sum of the stride² pixels + stride²/2) >> log2(stride²) where stride > 1; with
+                     `shortcut_thresholds` t of shape (C_in, 2^b − 1): code = number of t ≤ x, 2^b − 1 − code where
+                     `shortcut_descending`; channels repeated as cat(x, x) up to C_out
+                 y = y + ((link_multiplier_c·x + link_offset_c) >> link_shift)               where link_multiplier is given
+                 s = 1 if y ≥ split_c else 0
+                 r = x, or (residual_multiplier_c·x) >> residual_shift                       where that is given; its
+                     rounding is part of `offset`'s place below: r is floored
+                 v = (multiplier[s, c]·y + offset[s, c]) >> shift
+                 u' = sat(r + v + si, feature_bits)
+SI branch:       z = sat((u + half) >> input_shift, bits)             half = 2^(input_shift − 1), 0 where the shift is 0
+                 a = sat((Σ squeeze·z + squeeze_offset) >> squeeze_shift, bits)
+                 b = sat((Σ interaction·a + 0) >> interaction_shift, bits)      3×3, stride of the layer, zero padding,
+                     rounding half 2^(interaction_shift − 1) added before the shift
+                 si = (Σ expand·b + expand_offset) >> expand_shift
+Pool:            p = (Σ u over the feature map + half) >> pool_shift
+Classifier:      logit = Σ weight·p + bias;  the real logit is logit·logit_scale
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fracdse.design import Design
+
+IntArray = NDArray[np.int64]
+SignArray = NDArray[np.int8]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class StemProgram:
+    """weight: (C, colours·levels, 3, 3) of ±1, channel order colour·levels + level; multiplier, offset: (C,)."""
+
+    weight: SignArray
+    multiplier: IntArray
+    offset: IntArray
+    shift: int
+
+
+@dataclass(frozen=True)
+class SIProgram:
+    """squeeze: (S, I), interaction: (S, 1 or S, 3, 3), expand: (C, S), all of `bits` bits; offsets (S,) and (C,)."""
+
+    bits: int
+    input_shift: int
+    squeeze: IntArray
+    squeeze_offset: IntArray
+    squeeze_shift: int
+    interaction: IntArray
+    interaction_shift: int
+    expand: IntArray
+    expand_offset: IntArray
+    expand_shift: int
+
+
+@dataclass(frozen=True)
+class GatedConvProgram:
+    """weight: (C, I, k, k) of ±1; activation_thresholds: (I, 3) ascending; descending: (I,); gate_threshold, split: (C,).
+
+    multiplier and offset are (2, C): row 0 where y < split, row 1 where y ≥ split. The optional fields are None where the
+    layer has no such step.
+    """
+
+    name: str
+    weight: SignArray
+    activation_thresholds: IntArray
+    descending: BoolArray
+    gate_threshold: IntArray
+    clip_bits: int
+    split: IntArray
+    multiplier: IntArray
+    offset: IntArray
+    shift: int
+    stride: int
+    residual_multiplier: IntArray | None = None
+    residual_shift: int = 0
+    shortcut_thresholds: IntArray | None = None
+    shortcut_descending: BoolArray | None = None
+    link_multiplier: IntArray | None = None
+    link_offset: IntArray | None = None
+    link_shift: int = 0
+    si: SIProgram | None = None
+
+
+@dataclass(frozen=True)
+class ClassifierProgram:
+    """weight: (classes, features), bias: (classes,); pool_shift belongs to the pool before it."""
+
+    pool_shift: int
+    weight: IntArray
+    bias: IntArray
+    logit_scale: float
+
+
+@dataclass(frozen=True)
+class Program:
+    """A whole network as integers. `feature_bits` is the width of every residual word."""
+
+    design: Design
+    feature_bits: int
+    stem: StemProgram
+    convs: tuple[GatedConvProgram, ...]
+    classifier: ClassifierProgram

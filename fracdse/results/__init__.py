@@ -1,0 +1,1 @@
+"""Tables, Pareto fronts, plots and pages made from studies."""

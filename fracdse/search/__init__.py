@@ -1,0 +1,1 @@
+"""Studies, trials, samplers and workers."""
