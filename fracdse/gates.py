@@ -11,8 +11,8 @@ from typing import Any
 class LayerGates:
     """Gate statistics of one gated convolution, averaged over output pixels and images.
 
-    `largest_lane_count[p]` is the mean, over output pixels, of the largest number of open gates in any of p lanes, where
-    lane i holds the channels c ≡ i (mod p): the cycles of the trailing-bit pass of a pixel. It is given for every
+    `largest_lane_count[p]` is the mean, over output pixels, of the largest number of open gates in any of p lanes,
+    where lane i holds the channels c ≡ i (mod p): the cycles of the trailing-bit pass of a pixel. It is given for every
     divisor p of the layer's output channels.
     """
 

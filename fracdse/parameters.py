@@ -1,7 +1,7 @@
 """What a trained network consists of when it only infers: NumPy arrays, one entry a layer of the topology.
 
-This is the seam between the float view, which makes it, and the integer view, which lowers it. Nothing here knows torch.
-All arrays are float32; C is the number of output channels, I of input channels, k the kernel's size.
+This is the seam between the float view, which makes it, and the integer view, which lowers it; it knows no torch. All
+arrays are float32; C is the number of output channels, I of input channels, k the kernel's size.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ class GatedConvParameters:
         h       = norm_conv(out);  h = prelu(h + shift_in, slope) + shift_out
         r'      = norm_out(h + shortcut(r) + si(r))
 
-    weight: (C, I, k, k) of ±1; the others (C,). With clip_bits = n in the spec, 3·out is clamped to the n-bit signed range.
+    weight: (C, I, k, k) of ±1; the others (C,). With clip_bits = n in the spec, 3·out is clamped to the n-bit signed
+    range.
     """
 
     weight: FloatArray

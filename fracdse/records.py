@@ -17,9 +17,9 @@ TrialState = Literal["waiting", "running", "complete", "pruned", "infeasible", "
 class TrialRecord:
     """One trial of a study.
 
-    `accuracy` is top-1 on the validation part, 0 to 1, and None until it was measured; `reason` says why a trial failed,
-    was stopped or is infeasible; `violations` is, a constraint, by how much it is missed (0: met); `seconds` is wall time
-    a step; `later` holds figures from simulation, synthesis, implementation or the board, by kind.
+    `accuracy` is top-1 on the validation part, 0 to 1, and None until it was measured; `reason` says why a trial
+    failed, was stopped or is infeasible; `violations` is, a constraint, by how much it is missed (0: met); `seconds` is
+    wall time a step; `later` holds figures from simulation, synthesis, implementation or the board, by kind.
     """
 
     number: int

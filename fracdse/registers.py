@@ -4,8 +4,9 @@ Streams. In: TDATA of 32 bits carries the bytes of the image in row, column, col
 frame is padded with zero bytes to a whole number of words; TLAST is ignored. Out: TDATA of 32 bits carries one logit,
 sign-extended, class 0 first; TLAST marks the last class of the last frame asked for (`FRAMES`).
 
-Registers are 32 bits wide on AXI4-Lite; counters of 64 bits are a low word and, at the next address, a high word. `START`
-clears all counters and begins a run of `FRAMES` frames; `CYCLES` counts clock cycles from START to the last logit taken.
+Registers are 32 bits wide on AXI4-Lite; counters of 64 bits are a low word and, at the next address, a high word.
+`START` clears all counters and begins a run of `FRAMES` frames; `CYCLES` counts clock cycles from START to the last
+logit taken.
 """
 
 from __future__ import annotations

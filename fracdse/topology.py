@@ -145,7 +145,7 @@ def gated_convs(design: Design) -> tuple[GatedConvSpec, ...]:
 
 
 def _residual(design: Design, stem_stride: int, first_stride: int, blocks: tuple[int, ...]) -> tuple[LayerSpec, ...]:
-    """Lay out a residual network: two gated convolutions a block, channels doubled and pixels halved from stage 2 on."""
+    """Lay out a residual network: two gated convolutions a block; stages from the second on double the channels."""
     stem = _stem(design, design.network.width, stem_stride)
     layers: list[LayerSpec] = [stem]
     channels, height, width = stem.out_channels, stem.out_height, stem.out_width
@@ -221,17 +221,19 @@ def _head(design: Design, channels: int, height: int, width: int) -> tuple[PoolS
 def _check(design: Design) -> None:
     """Raise ConfigError for the first value that no network can be built with."""
     net, image = design.network, design.image
+    resolution = net.thermometer_resolution
     rules = [
         (net.body != "resnet" or (net.depth >= 8 and net.depth % 6 == 2), "network.depth", net.depth, "6·n + 2, n ≥ 1"),
         (1 <= net.width <= 1024, "network.width", net.width, "1 to 1024"),
-        (1 <= net.thermometer_resolution <= 255, "network.thermometer_resolution", net.thermometer_resolution, "1 to 255"),
+        (1 <= resolution <= 255, "network.thermometer_resolution", resolution, "1 to 255"),
         (0 <= net.si_width <= 64, "network.si_width", net.si_width, "0 to 64"),
         (2 <= net.si_bits <= 16, "network.si_bits", net.si_bits, "2 to 16"),
         (0 <= net.shortcut_bits <= 8, "network.shortcut_bits", net.shortcut_bits, "0 to 8"),
         (net.clip_bits == 0 or 4 <= net.clip_bits <= 16, "network.clip_bits", net.clip_bits, "0, or 4 to 16"),
         (0 <= net.codebook_bits <= 8, "network.codebook_bits", net.codebook_bits, "0 to 8"),
         (-64 <= net.gate_threshold <= 64, "network.gate_threshold", net.gate_threshold, "-64 to 64"),
-        (4 <= image.height <= 1024 and 4 <= image.width <= 1024, "image", (image.height, image.width), "4 to 1024 pixels"),
+        (4 <= image.height <= 1024, "image.height", image.height, "4 to 1024 pixels"),
+        (4 <= image.width <= 1024, "image.width", image.width, "4 to 1024 pixels"),
         (image.colours in (1, 3), "image.colours", image.colours, "1 or 3"),
         (2 <= image.classes <= 10_000, "image.classes", image.classes, "2 to 10,000"),
     ]  # fmt: skip

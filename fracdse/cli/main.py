@@ -11,22 +11,24 @@ import click
 from fracdse import __version__
 from fracdse.errors import ExitCode, FracdseError, nearest
 
-# Sub-command → module under fracdse.cli with a click command `command`; imported only when called.
+# Sub-command → what it does, for `fracdse --help`. Its click command is `command` in the module of fracdse.cli with its
+# name, which is imported only when it is called.
 COMMANDS = {
-    "search": "search",
-    "report": "report",
-    "deploy": "deploy",
-    "estimate": "estimate",
-    "show": "show",
-    "train": "train",
-    "evaluate": "evaluate",
-    "import": "import_",
-    "calibrate": "calibrate",
-    "study": "study",
-    "board": "board",
-    "dashboard": "dashboard",
-    "doctor": "doctor",
+    "search": "Search a space: proxy training coupled with the hardware model.",
+    "report": "Show a study: its trials, its Pareto front, plots and a page.",
+    "show": "Show one design on one screen.",
+    "deploy": "Take a design from full training to verified hardware.",
+    "estimate": "Compute the hardware figures of one design.",
+    "train": "Train one design in full.",
+    "evaluate": "Measure the accuracy of a trained design.",
+    "import": "Import a network that was trained elsewhere.",
+    "calibrate": "Read tool reports, refit the hardware model, check its error.",
+    "study": "List, check, repair, export or delete studies.",
+    "board": "Serve a bundle as a simulated board, or test a real one.",
+    "dashboard": "Watch a study in the browser.",
+    "doctor": "Say what is installed, and what each gap prevents.",
 }
+_MODULES = {"import": "import_"}
 
 
 class _LazyGroup(click.Group):
@@ -36,11 +38,15 @@ class _LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = COMMANDS.get(cmd_name)
-        if module is None:
+        if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"fracdse.cli.{module}").command
+        module = importlib.import_module(f"fracdse.cli.{_MODULES.get(cmd_name, cmd_name)}")
+        command: click.Command = module.command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
