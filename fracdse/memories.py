@@ -1,0 +1,53 @@
+"""Which memory a width × depth lands in, and what it takes: the one rule that the generator and the cost model share.
+
+The generator splits a block memory into the columns of `bram_columns`, one memory a column, so that each becomes exactly
+one RAMB18 in any tool; BRAM figures are then counted, not fitted. Shapes: UltraScale Architecture Memory Resources (AMD
+UG573), table 'RAMB18E2 port aspect ratios', simple dual port; the 7-series block (UG473) has the same ones. LUTRAM:
+UltraScale CLB (UG574): eight LUTs are a RAM32M16 (14 bits × 32 with one read port) or a RAM64M8 (7 bits × 64).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+StreamMemory = Literal["lutram", "bram"]
+
+BRAM_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
+"""(width, depth) of one RAMB18 with one write port and one read port."""
+
+LUTS_PER_BRAM18 = 160
+"""Exchange rate of `stream_memory`: the XCZU3EG has 70,560 LUTs and 432 RAMB18, 163 a block."""
+
+
+def bram_columns(width: int, depth: int) -> tuple[int, ...]:
+    """Return the widths in bits of the columns that a block memory is split into; each column and row is one RAMB18.
+
+    Args:
+        width: Bits a word, ≥ 1.
+        depth: Words, ≥ 1.
+    """
+    column = next((bits for bits, words in BRAM_SHAPES if depth <= words), 1)
+    full, rest = divmod(width, column)
+    return (column,) * full + ((rest,) if rest else ())
+
+
+def bram_rows(depth: int) -> int:
+    """Return how many RAMB18 lie one above the other in a column of `depth` words: 1 up to 16,384 words."""
+    return -(-depth // BRAM_SHAPES[-1][1])
+
+
+def bram18(width: int, depth: int) -> int:
+    """Return the RAMB18 blocks of a simple dual-port block memory of `depth` words of `width` bits."""
+    return len(bram_columns(width, depth)) * bram_rows(depth)
+
+
+def lutram_luts(width: int, depth: int) -> int:
+    """Return the LUTs of a distributed memory with one write and one read port, without its output multiplexer."""
+    if depth <= 32:
+        return 8 * -(-width // 14)
+    return 8 * -(-width // 7) * -(-depth // 64)
+
+
+def stream_memory(width: int, depth: int) -> StreamMemory:
+    """Choose the memory of a FIFO or line buffer: LUTRAM while it takes at most `LUTS_PER_BRAM18` LUTs a block saved."""
+    return "lutram" if lutram_luts(width, depth) <= LUTS_PER_BRAM18 * bram18(width, depth) else "bram"
