@@ -1,0 +1,118 @@
+"""Find, read and override search-space files."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fracdse.data_files import data_folder
+from fracdse.design import design_fields
+from fracdse.errors import ConfigError, nearest
+from fracdse.space.model import SearchSpace, parse_space
+from fracdse.space.objectives import DIRECTIONS, HARDWARE_NAMES, split_constraint
+from fracdse.space.sections import DataSection, ProxySection, SearchSection, TrainingSection
+
+DEFAULT_SPACE = "search_spaces/digits.toml"
+_LARGEST_FILE_BYTES = 1 << 20
+
+
+def load_space(path_or_name: str | Path, changes: Iterable[str] = ()) -> SearchSpace:
+    """Read a search space from a file, or by the name of one that comes with fracdse.
+
+    Args:
+        path_or_name: A TOML file, or a name such as 'digits'.
+        changes: Overrides `KEY.PATH=VALUE`, the value written as in TOML; a bare word is a text.
+
+    Raises:
+        ConfigError: The file is missing or is not TOML, a key is unknown, or a value is not allowed.
+    """
+    path = _find(path_or_name)
+    document = _read(path)
+    for change in changes:
+        _apply(document, change)
+    return parse_space(document, str(path))
+
+
+def with_objectives(names: Iterable[str]) -> list[str]:
+    """Return the overrides that make `names` the only objectives."""
+    named = list(names)
+    for name in named:
+        if name not in DIRECTIONS:
+            raise ConfigError(
+                f"unknown objective '{name}'{nearest(name, DIRECTIONS)}", hint=f"Objectives: {', '.join(DIRECTIONS)}."
+            )
+    body = ", ".join(f'{name} = "{DIRECTIONS[name]}"' for name in dict.fromkeys(named))
+    return [f"objectives={{ {body} }}"] if named else []
+
+
+def with_constraint(text: str) -> str:
+    """Return the override that adds the constraint `text`, such as 'lut<=0.8', or replaces the one of its name."""
+    name, limit = split_constraint(text)
+    return f'constraints.{name}="{limit}"'
+
+
+def _find(path_or_name: str | Path) -> Path:
+    path = Path(path_or_name)
+    if path.is_file():
+        return path
+    shipped = {file.stem: file for file in sorted(data_folder("search_spaces").glob("*.toml"))}
+    is_name = str(path_or_name) in shipped or str(path_or_name) == f"search_spaces/{path.stem}.toml"
+    if is_name and path.stem in shipped:
+        return shipped[path.stem]
+    raise ConfigError(
+        f"there is no search space '{path_or_name}'{nearest(path.stem, shipped)}",
+        hint=f"Give a TOML file, or one of: {', '.join(shipped)}.",
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if path.stat().st_size > _LARGEST_FILE_BYTES:
+        raise ConfigError(f"{path} is larger than 1 MiB, so it is no search space")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not UTF-8 text, so it is no search space") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+
+
+def _apply(document: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    key = key.strip()
+    if not equals or not key:
+        raise ConfigError(f"--set {change!r}: write KEY.PATH=VALUE, such as network.si_width=4")
+    _check_path(key)
+    section, _, field = key.partition(".")
+    if not field:
+        document[section] = _parse_value(text.strip())
+        return
+    table = document.setdefault(section, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"[{section}] must be a table of keys, not {table!r}")
+    table[field] = _parse_value(text.strip())
+
+
+def _check_path(key: str) -> None:
+    known = ["name", "objectives", *(path for path in design_fields() if not path.startswith("image."))]
+    sections: Mapping[str, Any] = {
+        "data": DataSection.model_fields,
+        "proxy": ProxySection.model_fields,
+        "training": TrainingSection.model_fields,
+        "search": SearchSection.model_fields,
+        "objectives": DIRECTIONS,
+        "constraints": HARDWARE_NAMES,
+    }
+    known += [f"{section}.{name}" for section, names in sections.items() for name in names]
+    if key not in known:
+        same_end = [path for path in known if path.rpartition(".")[2] == key]
+        close = f" (did you mean '{same_end[0]}'?)" if same_end else nearest(key, known)
+        raise ConfigError(f"--set {key}: there is no such key{close}")
+
+
+def _parse_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
