@@ -1,0 +1,75 @@
+"""A study as a table: one row a trial, units in the column names, the kind beside every hardware figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from fracdse.figures import HardwareFigures, Kind
+from fracdse.records import TrialRecord
+from fracdse.space.objectives import DIRECTIONS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HARDWARE_COLUMNS = ("bram18", "dsp", "lut", "ff", "fps", "cycles_per_frame", "latency_us", "power_w")
+# From the weakest evidence to the strongest; a table shows a trial's strongest.
+KINDS: tuple[Kind, ...] = ("estimated", "simulated", "synthesised", "implemented", "measured")
+
+
+def objective_value(record: TrialRecord, name: str) -> float:
+    """Return the value of an objective; not a number where the trial has none.
+
+    Raises:
+        KeyError: `name` is no objective.
+    """
+    if name not in DIRECTIONS:
+        raise KeyError(name)
+    if name == "accuracy":
+        return float("nan") if record.accuracy is None else record.accuracy
+    return float("nan") if record.hardware is None else float(getattr(record.hardware, name).value)
+
+
+def trial_row(record: TrialRecord, kind: Kind = "estimated") -> dict[str, Any]:
+    """Return one trial as a flat row; hardware figures are those of `kind`, empty where the trial has none of it."""
+    figures = record.hardware if kind == "estimated" else record.later.get(kind)
+    row: dict[str, Any] = {"number": record.number, "state": record.state, "accuracy": record.accuracy}
+    row |= hardware_columns(figures)
+    row["hardware_kind"] = kind if figures is not None else None
+    row["open_fraction"] = record.gates.open_fraction if record.gates else None
+    row |= record.design.to_dict()["network"]
+    row |= {f"accelerator_{name}": value for name, value in record.design.to_dict()["accelerator"].items()}
+    row |= {
+        "device": record.design.device,
+        "design_key": record.design.key,
+        "seed": record.seed,
+        "seconds": sum(record.seconds.values()),
+        "reason": record.reason,
+        "started": record.started,
+        "finished": record.finished,
+    }
+    return row
+
+
+def hardware_columns(figures: HardwareFigures | None) -> dict[str, float | None]:
+    """Return name, name_low and name_high of every hardware figure."""
+    columns: dict[str, float | None] = {}
+    for name in HARDWARE_COLUMNS:
+        figure = getattr(figures, name) if figures is not None else None
+        columns[name] = figure.value if figure else None
+        columns[f"{name}_low"] = figure.low if figure else None
+        columns[f"{name}_high"] = figure.high if figure else None
+    return columns
+
+
+def strongest_kind(record: TrialRecord) -> Kind:
+    """Return the kind of the best-founded hardware figures that a trial has."""
+    return next((kind for kind in reversed(KINDS) if kind in record.later), "estimated")
+
+
+def trials_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:
+    """Return all trials as a data frame, in order of their numbers."""
+    import pandas as pd
+
+    rows = [trial_row(record) for record in sorted(records, key=lambda record: record.number)]
+    return pd.DataFrame(rows)
