@@ -1,0 +1,7 @@
+"""Readers of vendor reports: Vivado, Vivado HLS, Vitis HLS and Yosys."""
+
+from fracdse.reports.listing import list_reports
+from fracdse.reports.reading import read_report, read_report_text
+from fracdse.reports.report import Report, ReportKind
+
+__all__ = ["Report", "ReportKind", "list_reports", "read_report", "read_report_text"]

@@ -1,0 +1,175 @@
+"""HLS synthesis as text: <function>_csynth.rpt of Vivado HLS and Vitis HLS, and csynth.rpt of a Vitis solution."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from fracdse.reports.figures import is_word, period_ns, time_ns, whole
+from fracdse.reports.report import Report
+from fracdse.reports.source import ReportText
+from fracdse.reports.tables import Table, find_tables
+
+_WHAT = "HLS synthesis"
+_TITLE = re.compile(r"== (Vivado|Vitis) HLS Report for '(.*)'\s*\Z")
+_SUMMARY_TITLE = re.compile(r"== Synthesis Summary Report of '(.*)'\s*\Z")
+_FIELD = re.compile(r"\s*\* ([A-Za-z ]+):\s+(\S.*?)\s*\Z")
+_VERSION = re.compile(r"\d{4}\.\d+(?:\.\d+)*")
+_RULE = re.compile(r"=+\Z")
+
+
+def read_hls_csynth_text(source: ReportText) -> Report:
+    """Read the report of one function or of a whole solution.
+
+    A latency printed as '?' is None, with a note; '-' in the area tables stands for none and reads 0.
+
+    Raises:
+        ReportError: A row that the report must have is missing or unreadable, or the report is cut off.
+    """
+    for line in source.lines:
+        if match := _TITLE.match(line):
+            return _read_function(source, f"{match[1]} HLS", match[2])
+        if match := _SUMMARY_TITLE.match(line):
+            return _read_solution(source, match[1])
+    raise source.missing(_WHAT, "HLS Report for")
+
+
+def _read_function(source: ReportText, tool: str, top: str) -> Report:
+    sections = _sections(source)
+    for title in ("Performance Estimates", "Utilization Estimates", "Interface"):
+        if title not in sections:
+            raise source.missing(_WHAT, title)
+    performance = list(find_tables(source, sections["Performance Estimates"], sections["Utilization Estimates"]))
+    area = list(find_tables(source, sections["Utilization Estimates"], sections["Interface"]))
+    interface = list(find_tables(source, sections["Interface"]))
+    if not any("RTL Ports" in table.columns for table in interface):
+        raise source.missing(_WHAT, "RTL Ports")
+    report = _with_area(source, _total_row(source, area), _header(source, tool, top))
+    return _with_latency(source, performance, _with_clock(source, performance, report))
+
+
+def _header(source: ReportText, tool: str, top: str) -> Report:
+    fields: dict[str, str] = {}
+    for line in source.lines[:80]:
+        if match := _FIELD.match(line):
+            fields.setdefault(match[1], match[2])
+    for row in ("Version", "Target device"):
+        if row not in fields:
+            raise source.missing(_WHAT, row)
+    version = _VERSION.match(fields["Version"])
+    if version is None:
+        raise source.unreadable("Version", fields["Version"], "a version such as 2019.2")
+    return Report(
+        kind="csynth_rpt", name=source.name, tool=tool, version=version[0], part=fields["Target device"], top=top
+    )
+
+
+def _sections(source: ReportText) -> dict[str, int]:
+    """Return the lines on which '== Title' stands between two rules."""
+    sections: dict[str, int] = {}
+    lines = source.lines
+    for index in range(1, len(lines) - 1):
+        if lines[index].startswith("== ") and _RULE.match(lines[index - 1]) and _RULE.match(lines[index + 1]):
+            sections.setdefault(lines[index][3:].strip(), index)
+    return sections
+
+
+def _with_clock(source: ReportText, tables: list[Table], report: Report) -> Report:
+    table = next((table for table in tables if table.columns[:2] == ("Clock", "Target")), None)
+    row = next(table.whole_rows(source, "Clock"), None) if table else None
+    if table is None or row is None:
+        raise source.missing(_WHAT, "Timing Summary Clock")
+    cells = dict(zip(table.columns, row, strict=True))
+
+    return replace(
+        report,
+        clock_name=cells["Clock"],
+        clock_ns=period_ns(source, "Timing Summary Target", cells["Target"]),
+        clock_estimated_ns=_time_or_word(source, "Timing Summary Estimated", cells.get("Estimated", "")),
+        clock_uncertainty_ns=_time_or_word(source, "Timing Summary Uncertainty", cells.get("Uncertainty", "")),
+    )
+
+
+def _time_or_word(source: ReportText, row: str, cell: str) -> float | None:
+    return None if is_word(cell) else time_ns(source, row, cell)
+
+
+def _with_latency(source: ReportText, tables: list[Table], report: Report) -> Report:
+    """Read the latency's summary; its columns are in pairs min and max, cycles first and the interval last."""
+    table = next((table for table in tables if table.header[0][0].startswith("Latency")), None)
+    row = next(table.whole_rows(source, "Latency"), None) if table else None
+    if table is None or row is None:
+        raise source.missing(_WHAT, "Latency Summary")
+    if table.columns[:2] != ("min", "max") or table.columns.count("min") < 2:
+        raise source.unreadable("Latency Summary", " ".join(table.columns), "pairs of columns min and max")
+    interval = len(table.columns) - 1 - table.columns[::-1].index("min")
+    lowest, highest = _cycles(source, "Latency", row[0]), _cycles(source, "Latency", row[1])
+    return replace(
+        report,
+        latency_cycles_min=lowest,
+        latency_cycles_max=highest,
+        interval_cycles_min=_cycles(source, "Interval", row[interval]),
+        interval_cycles_max=_cycles(source, "Interval", row[interval + 1]),
+        notes=report.notes if highest is not None else (*report.notes, f"latency is printed as '{row[1]}'"),
+    )
+
+
+def _cycles(source: ReportText, row: str, cell: str) -> int | None:
+    return None if is_word(cell) else whole(source, row, cell)
+
+
+def _total_row(source: ReportText, tables: list[Table]) -> dict[str, str]:
+    for table in tables:
+        if table.columns[0] == "Name" and "LUT" in table.columns and "Module" not in table.columns:
+            for cells in table.whole_rows(source, "Utilization Estimates"):
+                if cells[0] == "Total":
+                    return dict(zip(table.columns, cells, strict=True))
+            raise source.missing(_WHAT, "Utilization Estimates Total")
+    raise source.missing(_WHAT, "Utilization Estimates Summary")
+
+
+def _with_area(source: ReportText, row: dict[str, str], report: Report) -> Report:
+    def count(*columns: str) -> int:
+        for column in columns:
+            if column in row:
+                return whole(source, column, row[column], dash_is_zero=True)
+        raise source.missing(_WHAT, columns[0])
+
+    return replace(
+        report,
+        lut=count("LUT"),
+        ff=count("FF"),
+        bram18=count("BRAM_18K", "BRAM"),
+        dsp=count("DSP", "DSP48E", "DSP58", "DSPFP32"),
+        uram=count("URAM") if "URAM" in row else None,
+    )
+
+
+def _read_solution(source: ReportText, top: str) -> Report:
+    """Read the first row, which is the top function, of the table of modules and loops."""
+    table = next((table for table in find_tables(source) if "Slack" in table.columns and "LUT" in table.columns), None)
+    row = next(table.whole_rows(source, "Modules & Loops"), None) if table else None
+    if table is None or row is None:
+        raise source.missing(_WHAT, "Performance & Resource Estimates")
+    names = [" ".join(filter(None, pair)) for pair in zip(*table.header, strict=True)]
+    cells = dict(zip(table.columns, row, strict=True))
+    latency = _cycles(source, "Latency", row[_column(source, names, "Latency (cycles)")])
+    interval = _cycles(source, "Interval", row[_column(source, names, "Interval")])
+    report = _with_area(source, cells, _header(source, "Vitis HLS", top))
+    notes = ["the table of modules and loops prints no clock"]
+    if latency is None:
+        notes.append("latency is printed as '-' or '?'")
+    return replace(
+        report,
+        latency_cycles_min=latency,
+        latency_cycles_max=latency,
+        interval_cycles_min=interval,
+        interval_cycles_max=interval,
+        notes=tuple(notes),
+    )
+
+
+def _column(source: ReportText, names: list[str], name: str) -> int:
+    if name not in names:
+        raise source.missing(_WHAT, name)
+    return names.index(name)

@@ -1,0 +1,161 @@
+"""HLS export: what Vivado made of an HLS function; <top>_export.rpt and .xml, export_syn and export_impl."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePath
+
+from fracdse.reports.figures import is_word, period_ns, time_ns, whole
+from fracdse.reports.report import Report
+from fracdse.reports.source import ReportText
+from fracdse.reports.tables import find_tables
+from fracdse.reports.xml_values import read_xml_values
+
+_WHAT = "HLS export"
+_FIELD = re.compile(r"\s*(?:\* )?([A-Za-z][A-Za-z -]*?):\s+(\S.*?)\s*\Z")
+_OLD_RESOURCES = re.compile(r"#=== (?:(Post-\w+) )?Resource usage ===")
+_NEW_RESOURCES = re.compile(r"== (.+) Resource Summary\Z")
+_IMPLEMENTATION_TOOL = re.compile(r"(?:Xilinx |AMD )?(\w+) v?\.?\s*(\d[\w.]*)")
+_VERSION = re.compile(r"\d{4}\.\d+(?:\.\d+)*")
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*\Z")
+_VERDICTS = {
+    "Timing met": True,
+    "* Timing was met": True,
+    "Timing not met": False,
+    "* Timing was NOT met": False,
+    "* Timing was not met": False,
+    "No Sequential Path": None,
+    "* No Sequential Path": None,
+}
+_OLD_ACHIEVED = ("CP achieved post-implementation", "CP achieved post-synthesis", "CP achieved")
+_NEW_ACHIEVED = ("Post-Route", "Post-Implementation", "Post-Synthesis")
+_AREA, _TIMING, _RUN = "profile/AreaReport/Resources/", "profile/TimingReport/", "profile/RunData/"
+_AREA_NAMES = ("LUT", "FF", "DSP", "BRAM", "URAM", "SRL")
+
+
+def read_hls_export_text(source: ReportText) -> Report:
+    """Read an export report as text, of the layout until 2020 or of the one since.
+
+    No layout names the function; `top` comes from the file's name where that is <top>_export.
+
+    Raises:
+        ReportError: A row that the report must have is missing or unreadable, or the report is cut off.
+    """
+    lines = source.lines
+    stage = next((m for line in lines if (m := _OLD_RESOURCES.match(line) or _NEW_RESOURCES.match(line))), None)
+    if stage is None:
+        raise source.missing(_WHAT, "Resource usage")
+    rows: dict[str, str] = {}
+    for line in lines:
+        if match := _FIELD.match(line):
+            rows.setdefault(match[1], match[2])
+    verdict = next((line.strip() for line in lines if line.strip() in _VERDICTS), None)
+    if verdict is None:
+        raise source.missing(_WHAT, "Timing met")
+    is_old = stage.re is _OLD_RESOURCES
+    required, achieved_names = ("CP required", _OLD_ACHIEVED) if is_old else ("Target", _NEW_ACHIEVED)
+    if not is_old:
+        rows |= _timing_table(source)
+    achieved = _first_listed(source, rows, *achieved_names)
+    tool, version = _tool_and_version(source, rows)
+    return Report(
+        kind="export",
+        name=source.name,
+        tool=f"{tool} (HLS export)",
+        version=version,
+        part=rows[_first_listed(source, rows, "Device target", "Target device")],
+        top=_top_in_file_name(source.name),
+        design_state=stage[1],
+        lut=_count(source, rows, "LUT"),
+        ff=_count(source, rows, "FF"),
+        bram18=_count(source, rows, "BRAM"),
+        dsp=_count(source, rows, "DSP"),
+        uram=_count(source, rows, "URAM") if "URAM" in rows else None,
+        lut_shift_register=_count(source, rows, "SRL") if "SRL" in rows else None,
+        clock_ns=period_ns(source, required, rows[_first_listed(source, rows, required)]),
+        clock_achieved_ns=_achieved_ns(source, achieved, rows[achieved]),
+        timing_met=_VERDICTS[verdict],
+        notes=_notes(rows[achieved]),
+    )
+
+
+def read_hls_export_xml(source: ReportText) -> Report:
+    """Read an export report as XML; it carries neither the part nor, until 2020, the version.
+
+    Raises:
+        ReportError: An element that the report must have is missing or unreadable, or the XML is hostile or cut off.
+    """
+    timing_names = ("TargetClockPeriod", "AchievedClockPeriod", "WNS_FINAL", "TIMING_MET")
+    wanted = [_AREA + name for name in _AREA_NAMES] + [_TIMING + name for name in timing_names]
+    values = read_xml_values(source, [*wanted, _RUN + "VIVADO_VERSION", _RUN + "RUN_TYPE"])
+    rows = {path.rpartition("/")[2]: value for path, value in values.items()}
+    target = _first_listed(source, rows, "TargetClockPeriod")
+    achieved = _first_listed(source, rows, "AchievedClockPeriod")
+    version = _VERSION.search(rows.get("VIVADO_VERSION", ""))
+    wns = rows.get("WNS_FINAL", "")
+    return Report(
+        kind="export",
+        name=source.name,
+        tool="Vivado (HLS export)",
+        version=version[0] if version else None,
+        top=_top_in_file_name(source.name),
+        design_state=rows.get("RUN_TYPE"),
+        lut=_count(source, rows, "LUT"),
+        ff=_count(source, rows, "FF"),
+        bram18=_count(source, rows, "BRAM"),
+        dsp=_count(source, rows, "DSP"),
+        uram=_count(source, rows, "URAM") if "URAM" in rows else None,
+        lut_shift_register=_count(source, rows, "SRL") if "SRL" in rows else None,
+        clock_ns=period_ns(source, target, rows[target]),
+        clock_achieved_ns=_achieved_ns(source, achieved, rows[achieved]),
+        wns_ns=None if is_word(wns) else time_ns(source, "WNS_FINAL", wns),
+        timing_met={"TRUE": True, "FALSE": False}.get(rows.get("TIMING_MET", "").upper()),
+        notes=_notes(rows[achieved]),
+    )
+
+
+def _timing_table(source: ReportText) -> dict[str, str]:
+    for table in find_tables(source):
+        if table.columns == ("Timing", "Period (ns)"):
+            return {cells[0]: cells[1] for cells in table.whole_rows(source, "Timing")}
+    raise source.missing(_WHAT, "Timing Summary")
+
+
+def _tool_and_version(source: ReportText, rows: dict[str, str]) -> tuple[str, str]:
+    row = _first_listed(source, rows, "Implementation tool", "Version")
+    pattern = _IMPLEMENTATION_TOOL if row == "Implementation tool" else _VERSION
+    match = pattern.match(rows[row])
+    if match is None:
+        raise source.unreadable(row, rows[row], "a tool's version such as 2019.2")
+    return (match[1], match[2]) if row == "Implementation tool" else ("Vivado", match[0])
+
+
+def _first_listed(source: ReportText, rows: dict[str, str], *names: str) -> str:
+    """Return the first of the names that has a value."""
+    for name in names:
+        if rows.get(name):
+            return name
+    raise source.missing(_WHAT, names[0])
+
+
+def _count(source: ReportText, rows: dict[str, str], name: str) -> int:
+    return whole(source, name, rows[_first_listed(source, rows, name)])
+
+
+def _achieved_ns(source: ReportText, row: str, value: str) -> float | None:
+    return None if is_word(value) else time_ns(source, row, value)
+
+
+def _notes(achieved: str) -> tuple[str, ...]:
+    return (f"the achieved clock period is printed as '{achieved}'",) if is_word(achieved) else ()
+
+
+def _top_in_file_name(name: str) -> str | None:
+    """Return the function of <top>_export.rpt; what a collection puts in front, ended by '__', is no identifier."""
+    stem = PurePath(name).stem
+    if not stem.endswith("_export"):
+        return None
+    top = stem.removesuffix("_export")
+    if not _IDENTIFIER.match(top):
+        top = top.rpartition("__")[2]
+    return top if _IDENTIFIER.match(top) else None

@@ -1,0 +1,159 @@
+"""Vivado utilization: report_utilization (flat and hierarchical) and the system utilization of SDx and Vitis."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fracdse.reports.figures import decimal, whole
+from fracdse.reports.report import Report
+from fracdse.reports.source import ReportText
+from fracdse.reports.tables import Table, find_tables
+from fracdse.reports.vivado_header import first_report, read_header, require_announced_sections
+
+_WHAT = "utilization"
+_LUT_ROWS = ("Slice LUTs", "CLB LUTs", "LUTs")
+_FF_ROWS = ("Slice Registers", "CLB Registers", "Registers")
+_RAMB36_ROWS = ("RAMB36/FIFO", "RAMB36", "RAMB36E5", "RAMB36E2", "RAMB36E1")
+_RAMB18_ROWS = ("RAMB18", "RAMB18E5", "RAMB18E2", "RAMB18E1")
+_DSP_ROWS = ("DSPs", "DSP Slices")
+_DSP_COLUMNS = ("DSP Blocks", "DSP48 Blocks", "DSP Slices", "DSPs")
+_MEMORY_LUT_COLUMNS = ("LUTMem", "LUTAsMem")
+
+
+def read_vivado_utilization(source: ReportText) -> Report:
+    """Read a utilization report; the first row of a hierarchical one is the whole design.
+
+    Raises:
+        ReportError: A row that the report must have is missing or unreadable, or the report is cut off.
+    """
+    source, notes = first_report(source)
+    header = read_header(source, _WHAT)
+    state = header.fields.get("Design State")
+    if not state:
+        raise source.missing(_WHAT, "Design State")
+    empty = Report(
+        kind="util_synth" if state == "Synthesized" else "util_placed",
+        name=source.name,
+        tool="Vivado",
+        version=header.version,
+        part=header.device,
+        top=header.design,
+        design_state=state,
+        speed_grade=header.speed_grade,
+        notes=notes,
+    )
+    report = _with_area(source, empty)
+    require_announced_sections(source, _WHAT)
+    return report
+
+
+def _with_area(source: ReportText, empty: Report) -> Report:
+    tables = list(find_tables(source))
+    flat = [table for table in tables if "Site Type" in table.columns and "Used" in table.columns]
+    if flat:
+        return replace(_with_flat_area(source, flat, empty), primitives=_primitives(source, tables))
+    for table in tables:
+        if {"Total LUTs", "FFs"} <= set(table.columns):
+            return _with_hierarchical_area(source, table, empty)
+        if {"Name", "LUT", "REG"} <= set(table.columns):
+            return _with_system_area(source, table, empty)
+    raise source.missing(_WHAT, "Slice LUTs or CLB LUTs")
+
+
+def _with_flat_area(source: ReportText, tables: list[Table], empty: Report) -> Report:
+    used = _used_by_site(source, tables)
+
+    def cell(*names: str) -> tuple[str, str]:
+        for name in names:
+            if name in used:
+                return name, used[name]
+        raise source.missing(_WHAT, " or ".join(names[:2]))
+
+    def count(*names: str) -> int:
+        return whole(source, *cell(*names))
+
+    def count_if_listed(name: str) -> int | None:
+        return whole(source, name, used[name]) if name in used else None
+
+    return replace(
+        empty,
+        lut=count(*_LUT_ROWS),
+        lut_logic=count("LUT as Logic"),
+        lut_memory=count("LUT as Memory"),
+        lut_distributed_ram=count_if_listed("LUT as Distributed RAM"),
+        lut_shift_register=count_if_listed("LUT as Shift Register"),
+        ff=count(*_FF_ROWS),
+        bram36=decimal(source, *cell("Block RAM Tile")),
+        ramb36=count(*_RAMB36_ROWS),
+        ramb18=count(*_RAMB18_ROWS),
+        uram=count_if_listed("URAM"),
+        dsp=count(*_DSP_ROWS),
+    )
+
+
+def _used_by_site(source: ReportText, tables: list[Table]) -> dict[str, str]:
+    used: dict[str, str] = {}
+    for table in tables:
+        site, count = table.columns.index("Site Type"), table.columns.index("Used")
+        for cells in table.whole_rows(source, "Site Type"):
+            used.setdefault(cells[site].rstrip("*").rstrip(), cells[count])
+    return used
+
+
+def _primitives(source: ReportText, tables: list[Table]) -> tuple[tuple[str, int], ...]:
+    for table in tables:
+        if table.columns[:2] == ("Ref Name", "Used"):
+            rows = table.whole_rows(source, "Primitives")
+            return tuple((cells[0], whole(source, cells[0], cells[1])) for cells in rows)
+    return ()
+
+
+def _with_hierarchical_area(source: ReportText, table: Table, empty: Report) -> Report:
+    row = next(table.whole_rows(source, "Instance"), None)
+    if row is None:
+        raise source.missing(_WHAT, "Instance")
+    top = dict(zip(table.columns, row, strict=True))
+    ram, shift = _count(source, top, "LUTRAMs"), _count(source, top, "SRLs")
+    ramb36, ramb18 = _count(source, top, "RAMB36"), _count(source, top, "RAMB18")
+    return replace(
+        empty,
+        lut=_count(source, top, "Total LUTs"),
+        lut_logic=_count(source, top, "Logic LUTs"),
+        lut_memory=ram + shift,
+        lut_distributed_ram=ram,
+        lut_shift_register=shift,
+        ff=_count(source, top, "FFs"),
+        bram36=ramb36 + ramb18 / 2,
+        ramb36=ramb36,
+        ramb18=ramb18,
+        uram=_count(source, top, "URAM") if "URAM" in top else None,
+        dsp=_count(source, top, *_DSP_COLUMNS),
+        notes=(*empty.notes, "hierarchical: bram36 is counted from RAMB36 and RAMB18, the report prints no tiles"),
+    )
+
+
+def _with_system_area(source: ReportText, table: Table, empty: Report) -> Report:
+    rows = table.whole_rows(source, "Name")
+    row = next((cells for cells in rows if cells[0].startswith("Used Resources")), None)
+    if row is None:
+        raise source.missing(_WHAT, "Used Resources")
+    used = dict(zip(table.columns, row, strict=True))
+    if "BRAM" not in used:
+        raise source.missing(_WHAT, "BRAM")
+    return replace(
+        empty,
+        lut=_count(source, used, "LUT"),
+        lut_memory=_count(source, used, *_MEMORY_LUT_COLUMNS),
+        ff=_count(source, used, "REG"),
+        bram36=decimal(source, "BRAM", used["BRAM"]),
+        uram=_count(source, used, "URAM") if "URAM" in used else None,
+        dsp=_count(source, used, "DSP"),
+        notes=(*empty.notes, "system utilization: the figures are the kernels', without the platform"),
+    )
+
+
+def _count(source: ReportText, row: dict[str, str], *columns: str) -> int:
+    for column in columns:
+        if column in row:
+            return whole(source, column, row[column])
+    raise source.missing(_WHAT, columns[0])
