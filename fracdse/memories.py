@@ -1,9 +1,10 @@
 """Which memory a width × depth lands in, and what it takes: the one rule that the generator and the cost model share.
 
-The generator splits a block memory into the columns of `bram_columns`, one memory a column, so that each becomes exactly
-one RAMB18 in any tool; BRAM figures are then counted, not fitted. Shapes: UltraScale Architecture Memory Resources (AMD
-UG573), table 'RAMB18E2 port aspect ratios', simple dual port; the 7-series block (UG473) has the same ones. LUTRAM:
-UltraScale CLB (UG574): eight LUTs are a RAM32M16 (14 bits × 32 with one read port) or a RAM64M8 (7 bits × 64).
+The generator splits a block memory into the columns of `bram_columns`, one memory a column, so that each becomes
+exactly one RAMB18 in any tool; BRAM figures are then counted, not fitted. Shapes: UltraScale Architecture Memory
+Resources (AMD UG573), table 'RAMB18E2 port aspect ratios', simple dual port; the 7-series block (UG473) has the same
+ones. LUTRAM: UltraScale CLB (UG574): eight LUTs are a RAM32M16 (14 bits × 32 with one read port) or a RAM64M8 (7 bits
+× 64).
 """
 
 from __future__ import annotations

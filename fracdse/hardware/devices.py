@@ -84,7 +84,8 @@ def read_device(path: Path) -> Device:
     """Read one device file.
 
     Raises:
-        ConfigError: The file is not TOML, a field is missing, unknown or of the wrong type, or `name` is not the file's.
+        ConfigError: The file is not TOML, a field is missing, unknown or of the wrong type, or `name` is not the
+        file's.
     """
     if path.stat().st_size > _LARGEST_FILE_BYTES:
         raise ConfigError(f"{path}: a device file of more than {_LARGEST_FILE_BYTES} bytes is not read")
@@ -93,7 +94,9 @@ def read_device(path: Path) -> Device:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not a TOML file: {error}") from error
     except ValidationError as error:
-        raise ConfigError(f"{path}: {_first_fault(error)}", hint="Compare with hw_models/devices/ultra96v2.toml.") from error
+        raise ConfigError(
+            f"{path}: {_first_fault(error)}", hint="Compare with hw_models/devices/ultra96v2.toml."
+        ) from error
     if device.name != path.stem:
         raise ConfigError(f"{path}: name = {device.name!r} must be the file's name, {path.stem!r}")
     return device

@@ -1,0 +1,114 @@
+"""Coefficients of the LUT, FF and power formulas: JSON files in hw_models/coefficients, checked as they are read."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fracdse.data_files import data_folder
+from fracdse.errors import ConfigError
+from fracdse.hardware.terms import UnitTerms
+
+_LARGEST_FILE_BYTES = 1_000_000
+
+
+class Coefficient(BaseModel):
+    """LUTs or flip-flops a count of one term."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    value: float = Field(ge=0, le=1e5)
+    standard_error: float | None = Field(default=None, ge=0)
+
+
+class Formula(BaseModel):
+    """One resource of one unit: Σ coefficient · term.
+
+    `half_width` is the 90 % conformal quantile of |synthesised − predicted| / predicted on held-out points.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    coefficients: dict[str, Coefficient]
+    half_width: float = Field(ge=0, le=10)
+    points: int = Field(ge=0)
+
+
+class Coefficients(BaseModel):
+    """All formulas of one tool, version and part family.
+
+    `network_half_width` is, a resource, the 90 % conformal quantile of the relative error of whole networks.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    tool: str = Field(min_length=1)
+    version: str = Field(min_length=1)
+    part: str = Field(min_length=1)
+    source: str = Field(min_length=1)
+    lut: dict[str, Formula]
+    ff: dict[str, Formula]
+    network_half_width: dict[Literal["lut", "ff"], float]
+    network_points: int = Field(ge=0)
+
+    def predict(self, terms: UnitTerms, resource: Literal["lut", "ff"]) -> float:
+        """Return the LUTs or flip-flops of a unit.
+
+        Raises:
+            ConfigError: The file has no formula for the unit or no coefficient for one of its terms.
+        """
+        formulas = self.lut if resource == "lut" else self.ff
+        counts = terms.lut if resource == "lut" else terms.ff
+        try:
+            coefficients = formulas[terms.unit].coefficients
+            return sum(coefficients[name].value * count for name, count in counts.items() if count)
+        except KeyError as error:
+            raise ConfigError(
+                f"the coefficients of {self.tool} {self.version} for {self.part} have no entry {error} "
+                f"({resource} of unit '{terms.unit}')",
+                hint="Fit them again: fracdse calibrate.",
+            ) from error
+
+
+def coefficient_files() -> tuple[Path, ...]:
+    """Return all coefficient files, sorted by name."""
+    return tuple(sorted((data_folder("hw_models") / "coefficients").glob("*.json")))
+
+
+def read_coefficients(path: Path) -> Coefficients:
+    """Read one coefficient file.
+
+    Raises:
+        ConfigError: The file is not JSON, or a field is missing, negative, not finite or of the wrong type.
+    """
+    if path.stat().st_size > _LARGEST_FILE_BYTES:
+        raise ConfigError(f"{path}: a coefficient file of more than {_LARGEST_FILE_BYTES} bytes is not read")
+    try:
+        return Coefficients.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a JSON file: {error}") from error
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        raise ConfigError(
+            f"{path}: {place} = {fault['input']!r}: {fault['msg']}", hint="Fit the file again: fracdse calibrate."
+        ) from error
+
+
+@lru_cache(maxsize=8)
+def coefficients_for(family: str) -> Coefficients:
+    """Return the coefficients for a device family, 'xcup' or 'xc7'; xcup's stand in where a family has none.
+
+    Raises:
+        ConfigError: There are no coefficients at all.
+    """
+    found = {path.stem: path for path in coefficient_files()}
+    for wanted in (family, "xcup"):
+        for stem, path in sorted(found.items(), reverse=True):
+            if stem.endswith(wanted):
+                return read_coefficients(path)
+    raise ConfigError(f"no coefficients for {family}", hint="Fit them: fracdse calibrate.")
