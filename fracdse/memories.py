@@ -50,5 +50,5 @@ def lutram_luts(width: int, depth: int) -> int:
 
 
 def stream_memory(width: int, depth: int) -> StreamMemory:
-    """Choose the memory of a FIFO or line buffer: LUTRAM while it takes at most `LUTS_PER_BRAM18` LUTs a block saved."""
+    """Choose the memory of a FIFO: LUTRAM while it takes at most `LUTS_PER_BRAM18` LUTs a block saved."""
     return "lutram" if lutram_luts(width, depth) <= LUTS_PER_BRAM18 * bram18(width, depth) else "bram"
