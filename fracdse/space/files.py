@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from fracdse.design import design_fields
 from fracdse.errors import ConfigError, nearest
 from fracdse.space.model import SearchSpace, parse_space
 from fracdse.space.objectives import DIRECTIONS, HARDWARE_NAMES, split_constraint
-from fracdse.space.sections import DataSection, ProxySection, SearchSection, TrainingSection
+from fracdse.space.sections import DataSection, SearchSection
+from fracdse.training.recipe import Recipe
 
 DEFAULT_SPACE = "search_spaces/digits.toml"
 _LARGEST_FILE_BYTES = 1 << 20
@@ -96,10 +98,11 @@ def _apply(document: dict[str, Any], change: str) -> None:
 
 def _check_path(key: str) -> None:
     known = ["name", "objectives", *(path for path in design_fields() if not path.startswith("image."))]
+    recipe = [entry.name for entry in fields(Recipe)]
     sections: Mapping[str, Any] = {
         "data": DataSection.model_fields,
-        "proxy": ProxySection.model_fields,
-        "training": TrainingSection.model_fields,
+        "proxy": recipe,
+        "training": recipe,
         "search": SearchSection.model_fields,
         "objectives": DIRECTIONS,
         "constraints": HARDWARE_NAMES,

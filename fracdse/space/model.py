@@ -11,16 +11,10 @@ from fracdse.design import Design, ImageFormat, design_fields
 from fracdse.errors import ConfigError
 from fracdse.space.domains import Domain, Value, parse_domain
 from fracdse.space.objectives import DIRECTIONS, Constraint, Direction, check_objective, parse_constraint
-from fracdse.space.sections import (
-    DataSection,
-    ProxySection,
-    SearchSection,
-    TrainingSection,
-    check_keys,
-    read_section,
-)
+from fracdse.space.sections import DataSection, SearchSection, check_keys, read_section
 from fracdse.space.toml_writer import to_toml
 from fracdse.topology import topology
+from fracdse.training.recipe import Recipe, proxy_recipe
 
 IMAGE_FORMATS = {
     "digits": ImageFormat(8, 8, 1, 10),
@@ -51,8 +45,8 @@ class SearchSpace:
     data: DataSection
     objectives: Mapping[str, Direction]
     constraints: tuple[Constraint, ...]
-    proxy: ProxySection
-    training: TrainingSection
+    proxy: Recipe
+    training: Recipe
     search: SearchSection
     source: str = ""
 
@@ -77,6 +71,9 @@ class SearchSpace:
     def design(self, params: Mapping[str, Value]) -> Design:
         """Return the design that `params`, one value a searched field, stand for.
 
+        The goals of the folding, `accelerator.lut_share` and `accelerator.fps`, are taken from the constraints on lut
+        and fps where the file does not give them.
+
         Raises:
             ConfigError: A field is missing or unknown, or the images' format is not known.
         """
@@ -86,7 +83,7 @@ class SearchSpace:
                 f"{self.source}: data.image and data.classes are needed, as '{self.data.name}' is no known data set",
                 hint=f"Write for example image = [32, 32, 3] and classes = 10. Known: {', '.join(IMAGE_FORMATS)}.",
             )
-        document: dict[str, Any] = {"image": vars(image), "network": {}, "accelerator": {}}
+        document: dict[str, Any] = {"image": vars(image), "network": {}, "accelerator": self._goals()}
         for path, domain in self.choices.items():
             value = params.get(path, domain.single)
             if value is None:
@@ -97,6 +94,16 @@ class SearchSpace:
             else:
                 document[section] = value
         return Design.from_dict(document)
+
+    def _goals(self) -> dict[str, float]:
+        """Return what the constraints ask of the folding: the LUTs it may use and the rate it must reach."""
+        goals = {}
+        for constraint in self.constraints:
+            if constraint.name == "lut" and constraint.share and constraint.relation == "<=":
+                goals["lut_share"] = min(constraint.limit, 1.0)
+            if constraint.name == "fps" and constraint.relation == ">=":
+                goals["fps"] = constraint.limit
+        return goals
 
     def only_design(self) -> Design:
         """Return the only design of a file in which every field has a single value.
@@ -143,8 +150,8 @@ class SearchSpace:
             "objectives": dict(self.objectives),
             "constraints": {constraint.name: constraint.to_plain() for constraint in self.constraints},
             **sections,
-            "proxy": self.proxy.model_dump(),
-            "training": self.training.model_dump(),
+            "proxy": self.proxy.to_dict(),
+            "training": self.training.to_dict(),
             "search": self.search.model_dump(),
         }
 
@@ -183,8 +190,8 @@ def _parse(document: Mapping[str, Any], source: str) -> SearchSpace:
         data=read_section(DataSection, document.get("data", {}), "data"),
         objectives=_parse_objectives(document),
         constraints=tuple(parse_constraint(key, text, f"constraints.{key}") for key, text in limits.items()),
-        proxy=read_section(ProxySection, document.get("proxy", {}), "proxy"),
-        training=read_section(TrainingSection, document.get("training", {}), "training"),
+        proxy=proxy_recipe(_table(document, "proxy")),
+        training=Recipe.from_dict(_table(document, "training")),
         search=read_section(SearchSection, document.get("search", {}), "search"),
         source=source,
     )
@@ -221,10 +228,6 @@ def _check_values(space: SearchSpace) -> None:
     """Raise ConfigError for a value that no design may have, whatever the other fields are."""
     if space.data.image is not None and space.data.classes is None and space.data.name not in IMAGE_FORMATS:
         raise ConfigError("data.classes is missing; it is needed beside data.image")
-    if any(later <= earlier for earlier, later in zip(space.proxy.rungs, space.proxy.rungs[1:], strict=False)):
-        raise ConfigError(f"proxy.rungs = {space.proxy.rungs} must rise")
-    if space.proxy.rungs and space.proxy.rungs[-1] >= space.proxy.epochs:
-        raise ConfigError(f"proxy.rungs = {space.proxy.rungs} must end before proxy.epochs = {space.proxy.epochs}")
     known = space if space.image is not None else space.with_image(IMAGE_FORMATS["cifar10"])
     first: dict[str, Value] = {path: domain.ends[0] for path, domain in space.searched.items()}
     for path, domain in space.choices.items():

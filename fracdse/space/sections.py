@@ -29,29 +29,6 @@ class DataSection(Section):
     classes: Annotated[int, Field(ge=2)] | None = None
 
 
-class ProxySection(Section):
-    """How a trial's network is trained.
-
-    `samples` limits the training part (0: all of it), `validation` is the share of the training set that accuracy is
-    measured on, and `rungs` are the epochs after which the worse half of the trials is stopped (none: no stopping).
-    """
-
-    samples: Annotated[int, Field(ge=0)] = 0
-    epochs: Annotated[int, Field(ge=1)] = 10
-    batch_size: Annotated[int, Field(ge=1)] = 64
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    validation: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    rungs: list[Annotated[int, Field(ge=1)]] = Field(default_factory=list)
-
-
-class TrainingSection(Section):
-    """How the chosen design is trained in full: epochs of each of the two steps of networks with binary weights."""
-
-    epochs: Annotated[int, Field(ge=1)] = 250
-    batch_size: Annotated[int, Field(ge=1)] = 128
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-
-
 class SearchSection(Section):
     """How the space is searched: sampler by name, number of trials, and the seed all other seeds are derived from."""
 

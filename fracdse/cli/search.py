@@ -1,0 +1,113 @@
+"""`fracdse search`: search a space, with proxy training and the hardware model."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from fracdse.search.study import Study
+    from fracdse.space import SearchSpace
+
+
+@click.command("search")
+@click.argument("space", required=False)
+@click.option("--trials", type=click.IntRange(min=1), help="Trials in total; overrides search.trials of the space.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Start no trial after.")
+@click.option("--seed", type=click.IntRange(min=0), help="The seed that all others are derived from.")
+@click.option("--device", help="The FPGA's name, such as ultra96v2.")
+@click.option("--data", help="A data set's name or path.")
+@click.option("--study", "study_name", help="The study's name; by default the space's, with a number if it is taken.")
+@click.option("--resume", is_flag=True, help="Continue --study, or the newest study.")
+@click.option("--objective", "objectives", multiple=True, metavar="NAME", help="Replace the objectives; repeatable.")
+@click.option("--constraint", "constraints", multiple=True, metavar="LIMIT", help="Such as 'lut<=0.8'; repeatable.")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Override a key of the space; repeatable.")
+@click.option("--sampler", help="model, TPE, NSGA-II, NSGA-III, GP, random or grid.")
+@click.option("--quiet", is_flag=True, help="Say nothing while trials run.")
+def command(space: str | None, **options: Any) -> None:
+    """Search SPACE, a TOML file or one of digits, cifar10 and imagenet (default: search_spaces/digits.toml)."""
+    from fracdse.cli.search_progress import LiveProgress, PlainProgress, Progress, records_summary
+    from fracdse.search.driver import Plan, drive
+    from fracdse.search.loop import Budget, require_feasible
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    study, data = _resumed(space, options) if options["resume"] else _new(space, options)
+    sampler = options["sampler"] or study.space.search.sampler
+    target = _target(study, sampler, options["trials"])
+    deadline = None if options["timeout"] is None else time.monotonic() + options["timeout"]
+    kind = Progress if options["quiet"] else LiveProgress if sys.stderr.isatty() else PlainProgress
+    if not options["quiet"]:
+        click.echo(f"Study {study.name}: {target} trials of {_size(study.space)} designs, sampler {sampler}", err=True)
+    try:
+        with kind(study, target) as progress:
+            drive(study, data, Plan(sampler, Budget(target, deadline)), progress)
+    except KeyboardInterrupt:
+        click.echo(
+            f"Stopped; finished trials are kept. Continue with: fracdse search --resume --study {study.name}", err=True
+        )
+        raise click.exceptions.Exit(130) from None
+    records = study.records()
+    require_feasible(records)
+    if not options["quiet"]:
+        click.echo(f"{records_summary(records)}; {len(progress.front())} designs on the front.", err=True)
+        click.echo(f"See it with: fracdse report {study.name} --pareto", err=True)
+    click.echo(str(study.folder))
+
+
+def _new(space: str | None, options: dict[str, Any]) -> tuple[Study, Any]:
+    from fracdse.search.driver import prepare
+    from fracdse.search.samplers import check_sampler
+    from fracdse.search.study import create_study, unused_name
+    from fracdse.space import DEFAULT_SPACE, load_space
+
+    wanted = load_space(space or DEFAULT_SPACE, _changes(options))
+    check_sampler(options["sampler"] or wanted.search.sampler)
+    resolved, data = prepare(wanted)
+    return create_study(options["study_name"] or unused_name(resolved.name), resolved), data
+
+
+def _resumed(space: str | None, options: dict[str, Any]) -> tuple[Study, Any]:
+    from fracdse.search.driver import check_same_space, moved_data, prepare
+    from fracdse.search.study import open_study
+    from fracdse.space import load_space
+
+    study = open_study(options["study_name"])
+    changes = _changes(options)
+    if space is not None or changes:
+        check_same_space(study, load_space(space or study.folder / "space.toml", changes))
+    study = moved_data(study, options["data"])
+    return study, prepare(study.space)[1]
+
+
+def _changes(options: dict[str, Any]) -> list[str]:
+    """Return the overrides of the space that the options stand for."""
+    import json
+
+    from fracdse.space import with_constraint, with_objectives
+
+    changes = list(options["changes"])
+    changes += with_objectives(options["objectives"])
+    changes += [with_constraint(text) for text in options["constraints"]]
+    keys = {"seed": "search.seed", "device": "device", "data": "data.name"}
+    changes += [f"{key}={json.dumps(options[name])}" for name, key in keys.items() if options[name] is not None]
+    return changes
+
+
+def _target(study: Study, sampler: str, trials: int | None) -> int:
+    """Return the number of trials; the grid goes through its whole space where no number is given."""
+    if trials is not None:
+        return trials
+    size = study.space.size
+    return int(size) if sampler == "grid" and size < 1e9 else study.space.search.trials
+
+
+def _size(space: SearchSpace) -> str:
+    return "a continuous space" if space.size == float("inf") else f"{int(space.size):,}"
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

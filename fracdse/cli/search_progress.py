@@ -1,0 +1,153 @@
+"""What `fracdse search` says while it runs: the current front on a terminal, a line a trial elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+import click
+import numpy as np
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from fracdse.design import Design
+from fracdse.pareto import nondominated
+from fracdse.records import TrialRecord
+from fracdse.search.study import Study
+from fracdse.search.trial_facts import Outcome
+
+_LONGEST_FRONT = 12
+
+
+class Progress:
+    """Keeps the finished trials of a study and their front."""
+
+    def __init__(self, study: Study, target: int) -> None:
+        self._objectives = study.space.objectives
+        self._target = target
+        self._begin = time.monotonic()
+        self._values: dict[int, list[float]] = {}
+        self._states: dict[int, str] = {}
+        for record in study.records():
+            if record.state not in ("waiting", "running"):
+                outcome = Outcome(record.state, accuracy=record.accuracy, hardware=record.hardware)
+                self._keep(record.number, outcome, record.feasible)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def started(self, number: int, design: Design) -> None:
+        """Hear that a trial began."""
+
+    def finished(self, number: int, design: Design, outcome: Outcome) -> None:
+        """Hear how a trial ended."""
+        self._keep(number, outcome, outcome.state == "complete" and all(v <= 0 for v in outcome.violations.values()))
+
+    def front(self) -> list[int]:
+        """Return the numbers of the trials on the front."""
+        numbers = list(self._values)
+        if not numbers:
+            return []
+        mask = nondominated(np.array([self._values[n] for n in numbers]), list(self._objectives.values()))
+        return [number for number, on_front in zip(numbers, mask, strict=True) if on_front]
+
+    @property
+    def done(self) -> int:
+        """Number of trials that ended."""
+        return len(self._states)
+
+    def _keep(self, number: int, outcome: Outcome, feasible: bool) -> None:
+        self._states[number] = outcome.state
+        if feasible and outcome.hardware is not None and outcome.accuracy is not None:
+            figures = {"accuracy": outcome.accuracy} | {k: f.value for k, f in outcome.hardware.items()}
+            self._values[number] = [figures[name] for name in self._objectives]
+
+
+class PlainProgress(Progress):
+    """One line a trial."""
+
+    def finished(self, number: int, design: Design, outcome: Outcome) -> None:
+        """Print the trial."""
+        super().finished(number, design, outcome)
+        click.echo(
+            f"trial {number:>3}  {outcome.state:<10}  {describe(outcome)}  "
+            f"[{self.done}/{self._target}, front {len(self.front())}]",
+            err=True,
+        )
+
+
+class LiveProgress(Progress):
+    """A display of the current front that is redrawn after every trial."""
+
+    def __init__(self, study: Study, target: int) -> None:
+        super().__init__(study, target)
+        self._running: dict[int, str] = {}
+        self._last = ""
+        self._live = Live(console=Console(stderr=True), get_renderable=self._render, refresh_per_second=4)
+
+    def __enter__(self) -> Progress:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._running.clear()
+        self._live.refresh()
+        self._live.stop()
+
+    def started(self, number: int, design: Design) -> None:
+        """Show the trial as running."""
+        self._running[number] = design.key
+
+    def finished(self, number: int, design: Design, outcome: Outcome) -> None:
+        """Show how the trial ended."""
+        super().finished(number, design, outcome)
+        self._running.pop(number, None)
+        self._last = f"trial {number}: {outcome.state}, {describe(outcome)}"
+
+    def _render(self) -> Group:
+        table = Table(title=f"Current front: {len(self.front())} designs", title_justify="left")
+        for name in ("trial", *self._objectives):
+            table.add_column(name, justify="right")
+        rows = sorted(self.front(), key=lambda number: self._values[number][0], reverse=True)
+        for number in rows[:_LONGEST_FRONT]:
+            table.add_row(
+                str(number), *(format_value(n, v) for n, v in zip(self._objectives, self._values[number], strict=True))
+            )
+        elapsed = time.monotonic() - self._begin
+        running = ", ".join(str(number) for number in self._running) or "none"
+        status = Text(f"{self.done} of {self._target} trials, {elapsed:.0f} s, running: {running}")
+        return Group(table, Text(self._last, style="dim"), status)
+
+
+def describe(outcome: Outcome) -> str:
+    """Return the main figures of an outcome, or its reason, on one line."""
+    if outcome.accuracy is None or outcome.hardware is None:
+        return outcome.reason
+    figures = dict(outcome.hardware.items())
+    shown: Sequence[str] = ("bram18", "dsp", "lut", "fps")
+    parts = [f"{name} {format_value(name, figures[name].value)}" for name in shown]
+    seconds = sum(outcome.seconds.values())
+    return f"accuracy {outcome.accuracy:.4f}  {'  '.join(parts)}  {seconds:.1f} s"
+
+
+def format_value(name: str, value: float) -> str:
+    """Return a figure with the digits that it deserves."""
+    if name == "accuracy":
+        return f"{value:.4f}"
+    return f"{value:,.2f}" if name in ("power_w", "latency_us") else f"{value:,.0f}"
+
+
+def records_summary(records: Sequence[TrialRecord]) -> str:
+    """Return how many trials ended in which state."""
+    states = [record.state for record in records]
+    return ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states)) or "no trial"

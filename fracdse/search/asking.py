@@ -1,0 +1,139 @@
+"""Ask a study for its next design: new ones only, as many as were asked for, interrupted ones first."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from fracdse.design import Design
+from fracdse.search.constraints import tell_constraints
+from fracdse.search.locks import FileLock
+from fracdse.search.objective import objective_values
+from fracdse.search.params import Params, all_params, params_key, random_params, suggest
+from fracdse.search.seeds import derived_seed
+from fracdse.search.study import Study
+from fracdse.search.trial_facts import RESULT, START, VOID, Outcome, start_facts
+
+RETRY_OF, SEED_NUMBER, COPY_OF = "retry_of", "seed_number", "copy_of"
+_REPEATS_BEFORE_CHANCE = 5
+_RANDOM_ATTEMPTS = 1000
+_LARGEST_LISTED_SPACE = 20_000
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A design to be evaluated as trial `trial`."""
+
+    trial: optuna.Trial
+    design: Design
+    seed: int
+
+
+@dataclass
+class Asker:
+    """Asks on behalf of one process, `owner`; `sampler` proposes, repeats are answered from what is stored."""
+
+    study: Study
+    owner: str
+    optuna_study: optuna.Study = field(init=False)
+    sampler: optuna.samplers.BaseSampler
+
+    def __post_init__(self) -> None:
+        self.optuna_study = optuna.load_study(
+            study_name=self.study.name, storage=self.study.storage, sampler=self.sampler
+        )
+
+    def next(self, target: int) -> Asked | None:
+        """Return the next design, or None when `target` trials count or no untried design is left."""
+        with FileLock(self.study.folder / "ask.lock"):
+            for repeats in itertools.count():
+                trials = self.optuna_study.get_trials(deepcopy=False)
+                if counted(trials) >= target:
+                    return None
+                waiting = any(trial.state == TrialState.WAITING for trial in trials)
+                if repeats >= _REPEATS_BEFORE_CHANCE and not waiting and not self._enqueue_unseen(trials):
+                    return None
+                asked = self._ask_once(trials)
+                if asked is not None:
+                    return asked
+        return None
+
+    def tell(self, asked: Asked, outcome: Outcome) -> None:
+        """Store the outcome of a trial."""
+        tell(self.optuna_study, asked.trial, outcome, list(self.study.space.objectives))
+
+    def _ask_once(self, earlier: list[FrozenTrial]) -> Asked | None:
+        trial = self.optuna_study.ask()
+        params = suggest(trial, self.study.space)
+        same = _same_design(earlier, params)
+        if same is not None:
+            self._answer_from(trial, same)
+            return None
+        design = self.study.space.design(params)
+        seed = derived_seed(self.study.space.search.seed, trial.user_attrs.get(SEED_NUMBER, trial.number))
+        trial.set_user_attr(START, start_facts(design, seed, self.owner))
+        return Asked(trial, design, seed)
+
+    def _answer_from(self, trial: optuna.Trial, same: FrozenTrial) -> None:
+        """Tell the sampler the stored result of a design seen before; the trial does not count."""
+        trial.set_user_attr(VOID, f"repeats trial {same.number}")
+        trial.set_user_attr(COPY_OF, same.number)
+        if RESULT in same.user_attrs:
+            outcome = Outcome.from_dict(same.user_attrs[RESULT])
+            _tell_sampler(self.optuna_study, trial, outcome, list(self.study.space.objectives))
+        else:
+            self.optuna_study.tell(trial, state=TrialState.FAIL)
+
+    def _enqueue_unseen(self, trials: list[FrozenTrial]) -> bool:
+        params = unseen_params(self.study, trials)
+        if params is None:
+            return False
+        self.optuna_study.enqueue_trial(dict(params))
+        return True
+
+
+def tell(study: optuna.Study, trial: optuna.Trial, outcome: Outcome, objectives: list[str]) -> None:
+    """Store the outcome of a trial: its facts first, then the state that makes it finished."""
+    trial.set_user_attr(RESULT, outcome.to_dict())
+    _tell_sampler(study, trial, outcome, objectives)
+
+
+def counted(trials: list[FrozenTrial]) -> int:
+    """Return how many trials count: all but those that were interrupted, repeat a design, or wait for their turn."""
+    return sum(VOID not in trial.user_attrs and trial.state != TrialState.WAITING for trial in trials)
+
+
+def unseen_params(study: Study, trials: list[FrozenTrial]) -> Params | None:
+    """Return parameters that no trial has, drawn at random; None where there are none or none was found."""
+    seen = {params_key(trial.params) for trial in trials if trial.params}
+    generator = np.random.default_rng(derived_seed(study.space.search.seed, "unseen", len(trials)))
+    if study.space.size <= _LARGEST_LISTED_SPACE:
+        left = [params for params in all_params(study.space) if params_key(params) not in seen]
+        return left[int(generator.integers(len(left)))] if left else None
+    for _ in range(_RANDOM_ATTEMPTS):
+        params = random_params(study.space, generator)
+        if params_key(params) not in seen:
+            return params
+    return None
+
+
+def _same_design(trials: list[FrozenTrial], params: Mapping[str, Any]) -> FrozenTrial | None:
+    for trial in trials:
+        live = VOID not in trial.user_attrs and trial.state != TrialState.WAITING
+        if live and trial.params == params:
+            return trial
+    return None
+
+
+def _tell_sampler(study: optuna.Study, trial: optuna.Trial, outcome: Outcome, objectives: list[str]) -> None:
+    tell_constraints(trial, outcome.violations)
+    if outcome.state == "complete":
+        study.tell(trial, objective_values(outcome, objectives))
+    else:
+        study.tell(trial, state=TrialState.FAIL if outcome.state == "failed" else TrialState.PRUNED)

@@ -1,0 +1,106 @@
+"""Drive a study: prepare what its trials need, put it in order, and run it to its budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fracdse import __version__
+from fracdse.errors import StudyError
+from fracdse.search.asking import Asker
+from fracdse.search.locks import DriverLock
+from fracdse.search.loop import Budget, Listener, run
+from fracdse.search.problem import StudyData, load_data, make_problem
+from fracdse.search.resuming import requeue_interrupted
+from fracdse.search.samplers import make_sampler
+from fracdse.search.seeds import derived_seed
+from fracdse.search.study import Study
+from fracdse.space import SearchSpace
+
+_FINGERPRINT = "data_fingerprint"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a study is to be run."""
+
+    sampler: str
+    budget: Budget
+
+
+def prepare(space: SearchSpace) -> tuple[SearchSpace, StudyData]:
+    """Load the data of a space, and return both with the images' format filled in from the data."""
+    data = load_data(space)
+    return (space if space.image is not None else space.with_image(data.train.image_format)), data
+
+
+def drive(study: Study, data: StudyData, plan: Plan, listener: Listener) -> None:
+    """Run a study until its budget is used up; interrupted trials of an earlier run come first.
+
+    Raises:
+        StudyError: Another process drives the study, another version of fracdse made it, or its data is another.
+    """
+    check_version(study)
+    with DriverLock(study.folder / "driver.lock", study.name):
+        check_data(study, data)
+        requeue_interrupted(study, is_stale=lambda trial: True)
+        problem = make_problem(study.space, data)
+        existing = len(study.optuna_study.get_trials(deepcopy=False))
+        seed = derived_seed(study.space.search.seed, "sampler", existing)
+        asker = Asker(study, "driver", make_sampler(plan.sampler, study.space, seed))
+        try:
+            run(problem, asker, plan.budget, listener)
+        except KeyboardInterrupt:
+            requeue_interrupted(study, is_stale=lambda trial: True)
+            raise
+
+
+def check_version(study: Study) -> None:
+    """Raise StudyError if another version of fracdse made the study: its figures would not be comparable."""
+    if study.version != __version__:
+        raise StudyError(
+            f"study '{study.name}' was made by fracdse {study.version}; this is {__version__}",
+            hint="Continue it with that version, or start a new one with --from to reuse what still fits.",
+        )
+
+
+def check_data(study: Study, data: StudyData) -> None:
+    """Raise StudyError if the study learned from other data; a study without trials takes this data as its own."""
+    known = study.optuna_study.user_attrs.get(_FINGERPRINT)
+    if known is None:
+        study.optuna_study.set_user_attr(_FINGERPRINT, data.fingerprint)
+    elif known != data.fingerprint:
+        raise StudyError(
+            f"study '{study.name}' learned from other data than '{study.space.data.name}' holds now",
+            hint="Give the folder that it began with by --data, or start a new study.",
+        )
+
+
+def check_same_space(study: Study, wanted: SearchSpace) -> None:
+    """Raise StudyError if `wanted` would search something else than the study does.
+
+    How many trials, by which sampler, and where the data lies may differ: none changes what a trial's figures mean.
+    """
+    ours, theirs = _essence(study.space), _essence(wanted)
+    for section in ours:
+        if ours[section] != theirs[section]:
+            raise StudyError(
+                f"study '{study.name}' is of another space: '{section}' is {ours[section]!r} in the study and "
+                f"{theirs[section]!r} now",
+                hint="Leave the space out to continue the study as it is, or start a new one with --study NAME.",
+            )
+
+
+def moved_data(study: Study, data_name: str | None) -> Study:
+    """Return the study with its data at another place, if one is given; that it is the same is checked when driving."""
+    if data_name is None:
+        return study
+    data = study.space.data.model_copy(update={"name": data_name})
+    return replace(study, space=replace(study.space, data=data))
+
+
+def _essence(space: SearchSpace) -> dict[str, Any]:
+    plain = space.to_plain()
+    plain["search"] = {"seed": plain["search"]["seed"]}
+    plain["data"] = {"samples": plain["data"]["samples"]}
+    return plain

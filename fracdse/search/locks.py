@@ -1,0 +1,68 @@
+"""Locks between processes of one machine; the kernel frees them when their holder dies, however it dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from optuna.storages.journal._file import BaseJournalFileLock
+
+from fracdse.errors import StudyError
+
+
+class FileLock(BaseJournalFileLock):
+    """A lock on a file, held from `acquire` to `release`; also usable in a `with` statement."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    def acquire(self) -> bool:
+        """Wait for the lock and take it."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __enter__(self) -> FileLock:
+        self.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+class DriverLock:
+    """The right to drive a study: taken by one process at a time, and shared with the workers that it starts."""
+
+    def __init__(self, path: Path, study_name: str) -> None:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+            os.close(descriptor)
+            raise StudyError(
+                f"study '{study_name}' is being searched by another process (process {holder})",
+                hint="Wait for it, stop it, or start a study of another name with --study NAME.",
+            ) from None
+        os.truncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        self.descriptor = descriptor
+
+    def __enter__(self) -> DriverLock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.descriptor)

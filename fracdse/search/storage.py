@@ -1,0 +1,82 @@
+"""Where the trials of a study are kept: a journal file in the study's folder, or a database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from optuna.storages import BaseStorage, JournalStorage
+
+from fracdse.errors import ConfigError, StudyError, ToolNotFound
+from fracdse.search.journal import JOURNAL_NAME, StudyJournal
+
+HEARTBEAT_SECONDS = 20
+GRACE_SECONDS = 90
+
+
+def file_storage(folder: Path) -> BaseStorage:
+    """Open the journal of a study's folder, making it where there is none."""
+    return JournalStorage(StudyJournal(folder / JOURNAL_NAME))
+
+
+def database_storage(url: str) -> BaseStorage:
+    """Open the database at `url`, such as 'postgresql+psycopg://user@host/name'.
+
+    Raises:
+        ConfigError: The address cannot be read.
+        ToolNotFound: The database's driver is not installed.
+        StudyError: The database cannot be reached.
+    """
+    from optuna.storages import RDBStorage
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+    try:
+        return RDBStorage(
+            with_driver(url),
+            engine_kwargs={"pool_pre_ping": True},
+            heartbeat_interval=HEARTBEAT_SECONDS,
+            grace_period=GRACE_SECONDS,
+        )
+    except (ModuleNotFoundError, ImportError):
+        raise ToolNotFound(
+            f"the database driver for '{redacted(url)}' is not installed",
+            hint="Install it with: pip install 'fracdse[cluster]'.",
+        ) from None
+    except ArgumentError:
+        raise ConfigError(
+            "--storage is no database address",
+            hint="Write for example postgresql://user@host/database; a password is best left to ~/.pgpass.",
+        ) from None
+    except SQLAlchemyError as error:
+        said = str(getattr(error, "orig", "") or type(error).__name__).strip().splitlines()
+        raise StudyError(f"database '{redacted(url)}': {without_secret(said[0], url)}") from None
+
+
+def with_driver(url: str) -> str:
+    """Return the address with the driver that the extra 'cluster' brings, where none is named."""
+    scheme, separator, rest = url.partition("://")
+    drivers = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg", "mysql": "mysql+pymysql"}
+    return f"{drivers.get(scheme, scheme)}{separator}{rest}"
+
+
+def redacted(url: str) -> str:
+    """Return a database address without its password and options, fit to be printed and stored."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parts = make_url(url)
+    except (ArgumentError, ValueError):
+        return "database"
+    return parts.set(password=None, query={}).render_as_string(hide_password=True)
+
+
+def without_secret(text: str, url: str) -> str:
+    """Return `text` with the password of `url` blanked, should a driver have repeated it."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        password = make_url(url).password
+    except (ArgumentError, ValueError):
+        return "(not shown)"
+    return text.replace(str(password), "***") if password else text

@@ -1,0 +1,227 @@
+"""Studies: a folder below results/ with the resolved space, what made it, and every trial."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage
+
+from fracdse import __version__
+from fracdse.errors import StudyError, nearest
+from fracdse.figures import HardwareFigures
+from fracdse.records import TrialRecord
+from fracdse.search.journal import JOURNAL_NAME
+from fracdse.search.locks import FileLock
+from fracdse.search.storage import database_storage, file_storage, redacted
+from fracdse.search.trial_facts import LATER_PREFIX, VOID, to_record
+from fracdse.space import SearchSpace, parse_space
+
+RESULTS_FOLDER = Path("results")
+META_NAME = "study.json"
+SPACE_NAME = "space.toml"
+_FORMAT = 1
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study: `folder` on this machine, the space it searches, and its trials in `optuna_study`'s storage."""
+
+    folder: Path
+    name: str
+    space: SearchSpace
+    optuna_study: optuna.Study
+    storage: BaseStorage
+
+    @property
+    def version(self) -> str:
+        """The version of fracdse that made the study."""
+        return str(self.optuna_study.user_attrs.get("fracdse_version", "unknown"))
+
+    @property
+    def in_database(self) -> bool:
+        """Tell whether the trials are in a database, which other machines may write at the same time."""
+        return not (self.folder / JOURNAL_NAME).exists()
+
+    def records(self) -> list[TrialRecord]:
+        """Return every trial that counts, in order of their numbers.
+
+        Raises:
+            StudyError: A trial is damaged.
+        """
+        later = self._later()
+        trials = self.optuna_study.get_trials(deepcopy=False)
+        found = (to_record(trial, later.get(trial.number, {})) for trial in trials)
+        return [record for record in found if record is not None]
+
+    def record_later(self, number: int, figures: HardwareFigures) -> None:
+        """Keep figures of a finished trial that came from simulation, synthesis, implementation or the board.
+
+        They are kept by their kind (the kind of the cycles a frame); figures of the same kind are replaced.
+
+        Raises:
+            StudyError: There is no such trial.
+        """
+        known = [t.number for t in self.optuna_study.get_trials(deepcopy=False) if VOID not in t.user_attrs]
+        if number not in known:
+            raise StudyError(f"study '{self.name}' has no trial {number}; it has {len(known)} trials")
+        kind = figures.cycles_per_frame.kind
+        self.optuna_study.set_user_attr(f"{LATER_PREFIX}{number}:{kind}", figures.to_dict())
+
+    def _later(self) -> dict[int, dict[str, HardwareFigures]]:
+        found: dict[int, dict[str, HardwareFigures]] = {}
+        for key, plain in self.optuna_study.user_attrs.items():
+            if key.startswith(LATER_PREFIX):
+                number, kind = key.removeprefix(LATER_PREFIX).split(":", 1)
+                found.setdefault(int(number), {})[kind] = HardwareFigures.from_dict(plain)
+        return found
+
+
+def create_study(name: str, space: SearchSpace, storage_url: str | None = None) -> Study:
+    """Make a study: its folder below results/, and its entry in the database where one is given.
+
+    Raises:
+        StudyError: A study of that name exists already, or the folder cannot be made.
+    """
+    folder = RESULTS_FOLDER / _checked_name(name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "create.lock"):
+            _create(folder, name, space, storage_url)
+    except OSError as error:
+        raise StudyError(f"cannot write the study's folder {folder}: {error.strerror}") from None
+    return open_study(folder, storage_url)
+
+
+def _create(folder: Path, name: str, space: SearchSpace, storage_url: str | None) -> None:
+    """Write storage, space and, last of all, the file that makes the folder a study."""
+    if (folder / META_NAME).exists():
+        raise StudyError(
+            f"there is a study '{name}' already ({folder})",
+            hint="Continue it with --resume, or give another name with --study NAME.",
+        )
+    storage = file_storage(folder) if storage_url is None else database_storage(storage_url)
+    optuna_study = optuna.create_study(
+        study_name=name, storage=storage, directions=list(space.objectives.values()), load_if_exists=True
+    )
+    if not optuna_study.user_attrs:
+        for key, value in {"fracdse_version": __version__, "space": space.to_toml()}.items():
+            optuna_study.set_user_attr(key, value)
+    _write(folder / SPACE_NAME, space.to_toml())
+    meta = {
+        "format": _FORMAT,
+        "name": name,
+        "fracdse_version": __version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "storage": JOURNAL_NAME if storage_url is None else redacted(storage_url),
+    }
+    _write(folder / META_NAME, json.dumps(meta, indent=2) + "\n")
+
+
+def open_study(path_or_name: str | Path | None = None, storage_url: str | None = None) -> Study:
+    """Open a study by its folder or name; None stands for the newest below results/.
+
+    Args:
+        path_or_name: A study's folder, a name below results/, or None.
+        storage_url: The database's address, for a study that is kept in one; see `redacted` for why it is not stored.
+
+    Raises:
+        StudyError: There is no such study, or it is damaged.
+    """
+    folder = _find(path_or_name)
+    meta = _read_meta(folder)
+    if meta["storage"] == JOURNAL_NAME:
+        if not (folder / JOURNAL_NAME).is_file():
+            raise StudyError(f"{folder} is damaged: {JOURNAL_NAME} is missing")
+        storage = file_storage(folder)
+    else:
+        url = storage_url or os.environ.get("FRACDSE_STORAGE")
+        if url is None:
+            raise StudyError(
+                f"study '{meta['name']}' is kept in the database '{meta['storage']}'",
+                hint="Give its address with --storage URL, or in the environment variable FRACDSE_STORAGE.",
+            )
+        storage = database_storage(url)
+    return _load(folder, str(meta["name"]), storage)
+
+
+def list_studies(results: Path = RESULTS_FOLDER) -> list[Path]:
+    """Return the folders of all studies below `results`, the newest last."""
+    if not results.is_dir():
+        return []
+    found = [path for path in results.iterdir() if (path / META_NAME).is_file()]
+    return sorted(found, key=lambda path: (_changed(path), path.name))
+
+
+def unused_name(wanted: str) -> str:
+    """Return `wanted`, or `wanted` with the first number behind it that makes it new."""
+    names = [wanted, *(f"{wanted}-{index}" for index in range(2, 100_000))]
+    return next(name for name in names if not (RESULTS_FOLDER / name / META_NAME).exists())
+
+
+def _load(folder: Path, name: str, storage: BaseStorage) -> Study:
+    try:
+        optuna_study = optuna.load_study(study_name=name, storage=storage)
+        document = tomllib.loads(str(optuna_study.user_attrs["space"]))
+    except (KeyError, ValueError, AssertionError) as error:
+        raise StudyError(
+            f"study {folder} is damaged: {error!r}", hint="Run 'fracdse study check' to see what is left of it."
+        ) from None
+    return Study(folder, name, parse_space(document, str(folder / SPACE_NAME)), optuna_study, storage)
+
+
+def _find(path_or_name: str | Path | None) -> Path:
+    known = list_studies()
+    if path_or_name is None:
+        if not known:
+            raise StudyError(f"there is no study below '{RESULTS_FOLDER}'", hint="Start one with: fracdse search.")
+        return known[-1]
+    for folder in (RESULTS_FOLDER / str(path_or_name), Path(path_or_name)):
+        if (folder / META_NAME).is_file():
+            return folder
+    names = [path.name for path in known]
+    raise StudyError(
+        f"there is no study '{path_or_name}'{nearest(str(path_or_name), names)}",
+        hint=f"Known studies: {', '.join(names) or 'none'}. 'fracdse study list' shows them.",
+    )
+
+
+def _read_meta(folder: Path) -> Mapping[str, Any]:
+    try:
+        meta = json.loads((folder / META_NAME).read_text(encoding="utf-8"))
+        if not (isinstance(meta, dict) and isinstance(meta["storage"], str) and isinstance(meta["name"], str)):
+            raise ValueError("it lacks a name or a storage")
+        if meta["format"] != _FORMAT:
+            raise StudyError(f"{folder / META_NAME} has format {meta['format']!r}; this fracdse reads {_FORMAT}")
+    except (ValueError, KeyError) as error:
+        raise StudyError(f"{folder / META_NAME} is damaged: {error}", hint="Run 'fracdse study repair'.") from None
+    return meta
+
+
+def _checked_name(name: str) -> str:
+    if not name or name.startswith((".", "-")) or not all(c.isalnum() or c in "._-" for c in name):
+        raise StudyError(
+            f"study name {name!r}: use letters, digits, '.', '_' and '-', beginning with a letter or digit"
+        )
+    return name
+
+
+def _changed(folder: Path) -> float:
+    journal = folder / JOURNAL_NAME
+    return (journal if journal.exists() else folder / META_NAME).stat().st_mtime
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole: a reader sees the old text or the new one, never a part."""
+    part = path.with_suffix(path.suffix + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
