@@ -13,11 +13,13 @@ _USER = "profile/UserAssignments/"
 _LATENCY = "profile/PerformanceEstimates/SummaryOfOverallLatency/"
 _ESTIMATED = "profile/PerformanceEstimates/SummaryOfTimingAnalysis/EstimatedClockPeriod"
 _AREA = "profile/AreaEstimates/Resources/"
+_AVAILABLE_URAM = "profile/AreaEstimates/AvailableResources/URAM"
 _DSP_NAMES = ("DSP", "DSP48E", "DSP58", "DSPFP32")
 _FIRST_VITIS_ONLY = (2020, 2)  # Vivado HLS ended with 2020.1.1
 _WANTED = (
     _VERSION,
     _ESTIMATED,
+    _AVAILABLE_URAM,
     *(_USER + name for name in ("unit", "Part", "TopModelName", "TargetClockPeriod", "ClockUncertainty", "FlowTarget")),
     *(_LATENCY + name for name in ("Best-caseLatency", "Worst-caseLatency", "Interval-min", "Interval-max")),
     *(_AREA + name for name in ("LUT", "FF", "BRAM_18K", "URAM", *_DSP_NAMES)),
@@ -48,9 +50,8 @@ def read_hls_csynth_xml(source: ReportText) -> Report:
         value = text(_LATENCY + name)
         return None if is_word(value) else whole(source, name, value)
 
-    def time_if_listed(path: str) -> float | None:
-        value = values.get(path, "")
-        return None if is_word(value) else time_ns(source, path.rpartition("/")[2], f"{value} {unit}")
+    def time_or_word(row: str, value: str) -> float | None:
+        return None if is_word(value) else time_ns(source, row, f"{value} {unit}")
 
     unit = values.get(_USER + "unit") or "ns"
     version = text(_VERSION)
@@ -64,13 +65,13 @@ def read_hls_csynth_xml(source: ReportText) -> Report:
         part=text(_USER + "Part"),
         top=text(_USER + "TopModelName"),
         clock_ns=period_ns(source, "TargetClockPeriod", f"{target} {unit}"),
-        clock_uncertainty_ns=time_if_listed(_USER + "ClockUncertainty"),
-        clock_estimated_ns=time_if_listed(_ESTIMATED),
+        clock_uncertainty_ns=time_or_word("ClockUncertainty", values.get(_USER + "ClockUncertainty", "")),
+        clock_estimated_ns=time_or_word("EstimatedClockPeriod", text(_ESTIMATED)),
         lut=count("LUT"),
         ff=count("FF"),
         bram18=count("BRAM_18K"),
         dsp=count(*_DSP_NAMES),
-        uram=count("URAM") if _AREA + "URAM" in values else None,
+        uram=count("URAM") if _AVAILABLE_URAM in values or _AREA + "URAM" in values else None,
         latency_cycles_min=cycles("Best-caseLatency"),
         latency_cycles_max=worst,
         interval_cycles_min=cycles("Interval-min"),

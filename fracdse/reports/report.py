@@ -56,7 +56,7 @@ class Report:
     ramb18: int | None = None  # RAMB18 sites
     uram: int | None = None
     dsp: int | None = None
-    primitives: tuple[tuple[str, int], ...] = ()  # cell type and count, where the report lists them
+    primitives: tuple[tuple[str, int], ...] = ()  # Yosys: cell type and count
 
     clock_ns: float | None = None  # the period that was asked for
     clock_name: str | None = None

@@ -77,7 +77,7 @@ def _table(source: ReportText, first: int, end: int) -> Table:
     middle = next((i for i in range(1, len(block)) if block[i].startswith("+")), len(block) - 1)
     header = block[1:middle]
     body = block[middle + 1 : -1] if middle < len(block) - 1 else []
-    return Table(first, tuple(split_row(line) for line in header) or ((),), tuple(body))
+    return Table(first, tuple(split_row(line) for line in header) or (("",),), tuple(body))
 
 
 def _is_border(line: str) -> bool:

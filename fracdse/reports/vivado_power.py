@@ -13,6 +13,7 @@ from fracdse.reports.vivado_header import first_report, read_header, require_ann
 _WHAT = "power"
 _TOTAL, _DYNAMIC, _STATIC = "Total On-Chip Power (W)", "Dynamic (W)", "Device Static (W)"
 _JUNCTION, _CONFIDENCE, _AMBIENT = "Junction Temperature (C)", "Confidence Level", "Ambient Temp (C)"
+_ROUNDING_W = 0.001  # every figure is printed to the milliwatt, or as '<0.001'
 _REMARK = re.compile(r"\s*\(([^()]*)\)\s*\Z")  # 103.658 (Junction temp exceeded!)
 
 
@@ -30,7 +31,9 @@ def read_vivado_power(source: ReportText) -> Report:
     tables = list(find_tables(source))
     summary = _summary(source, tables)
     components = _components(source, tables)
-    clocks = _clocks(source, tables)
+    clocks = _clocks(source, tables, is_clocked="Clocks" in components)
+    if not header.fields.get("Design State"):
+        raise source.missing(_WHAT, "Design State")
     require_announced_sections(source, _WHAT)
 
     def component_w(*names: str) -> float | None:
@@ -44,7 +47,7 @@ def read_vivado_power(source: ReportText) -> Report:
         version=header.version,
         part=header.device,
         top=header.design,
-        design_state=header.fields.get("Design State"),
+        design_state=header.fields["Design State"],
         clock_ns=clocks[0][1] if clocks else None,
         clock_name=clocks[0][0] if clocks else None,
         total_on_chip_w=_watts(source, _TOTAL, summary[_TOTAL]),
@@ -77,16 +80,32 @@ def _summary(source: ReportText, tables: list[Table]) -> dict[str, str]:
 
 
 def _components(source: ReportText, tables: list[Table]) -> dict[str, str]:
-    for table in tables:
-        if table.columns[:2] == ("On-Chip", "Power (W)"):
-            return {cells[0]: cells[1] for cells in table.whole_rows(source, "On-Chip")}
-    raise source.missing(_WHAT, "On-Chip Components")
+    """Return the power of each component, checking that the outer ones add up to the total."""
+    table = next((table for table in tables if table.columns[:2] == ("On-Chip", "Power (W)")), None)
+    if table is None:
+        raise source.missing(_WHAT, "On-Chip Components")
+    components: dict[str, str] = {}
+    outer: list[float] = []
+    for line, cells in zip(table.body, table.whole_rows(source, "On-Chip"), strict=False):
+        components[cells[0]] = cells[1]
+        if not line.startswith("|  ") and cells[0] != "Total":
+            outer.append(_watts(source, cells[0], cells[1]))
+    if "Total" not in components:
+        raise source.missing(_WHAT, "On-Chip Components Total")
+    total_w = _watts(source, "Total", components["Total"])
+    if abs(sum(outer) - total_w) > _ROUNDING_W * (len(outer) + 1):
+        raise source.missing(
+            _WHAT, f"row of On-Chip Components that makes its {sum(outer):.3f} W the Total of {total_w:.3f} W"
+        )
+    return components
 
 
-def _clocks(source: ReportText, tables: list[Table]) -> list[tuple[str, float]]:
+def _clocks(source: ReportText, tables: list[Table], *, is_clocked: bool) -> list[tuple[str, float]]:
     for table in tables:
         if table.columns[0] == "Clock" and table.columns[-1] == "Constraint (ns)":
-            rows = table.whole_rows(source, "Clock Constraints")
+            rows = list(table.whole_rows(source, "Clock Constraints"))
+            if is_clocked and not rows:
+                raise source.missing(_WHAT, "Clock Constraints row of any clock")
             return [(cells[0], period_ns(source, cells[0], cells[-1])) for cells in rows if not is_word(cells[-1])]
     raise source.missing(_WHAT, "Clock Constraints")
 

@@ -7,6 +7,7 @@ from fracdse.reports.source import ReportText
 from fracdse.reports.vivado_timing_tables import read_table
 
 _TABLES = ("Intra Clock Table", "Inter Clock Table", "Other Path Groups Table")
+_UNCONSTRAINED_TABLES = ("User Ignored Path Table", "Unconstrained Path Table")
 _BLOCKS = (
     ("WNS(ns)", "Max Delay Paths"),
     ("WHS(ns)", "Min Delay Paths"),
@@ -31,8 +32,11 @@ def require_whole_details(source: ReportText, sections: dict[str, int], command:
         return
     rows = [row for title in _TABLES if title in sections for row in read_table(source, title, sections[title])]
     details = source.lines[sections["Timing Details"] :] if "Timing Details" in sections else []
+    unconstrained = _UNCONSTRAINED_TABLES if "-report_unconstrained" in command else ()
+    groups = sum(len(read_table(source, title, sections[title])) for title in unconstrained if title in sections)
     for column, block in _BLOCKS:
         needed = sum(not is_word(row.get(column, "")) for row in rows)
+        needed += groups if column != "WPWS(ns)" else 0
         found = sum(line.startswith(block) for line in details)
         if found < needed:
             raise source.cut_off(f"it has {found} blocks '{block}' of the {needed} that its summary speaks of")

@@ -13,8 +13,6 @@ from fracdse.reports.vivado_header import first_report, read_header, require_ann
 _WHAT = "utilization"
 _LUT_ROWS = ("Slice LUTs", "CLB LUTs", "LUTs")
 _FF_ROWS = ("Slice Registers", "CLB Registers", "Registers")
-_RAMB36_ROWS = ("RAMB36/FIFO", "RAMB36", "RAMB36E5", "RAMB36E2", "RAMB36E1")
-_RAMB18_ROWS = ("RAMB18", "RAMB18E5", "RAMB18E2", "RAMB18E1")
 _DSP_ROWS = ("DSPs", "DSP Slices")
 _DSP_COLUMNS = ("DSP Blocks", "DSP48 Blocks", "DSP Slices", "DSPs")
 _MEMORY_LUT_COLUMNS = ("LUTMem", "LUTAsMem")
@@ -51,7 +49,7 @@ def _with_area(source: ReportText, empty: Report) -> Report:
     tables = list(find_tables(source))
     flat = [table for table in tables if "Site Type" in table.columns and "Used" in table.columns]
     if flat:
-        return replace(_with_flat_area(source, flat, empty), primitives=_primitives(source, tables))
+        return _with_flat_area(source, flat, empty)
     for table in tables:
         if {"Total LUTs", "FFs"} <= set(table.columns):
             return _with_hierarchical_area(source, table, empty)
@@ -72,20 +70,29 @@ def _with_flat_area(source: ReportText, tables: list[Table], empty: Report) -> R
     def count(*names: str) -> int:
         return whole(source, *cell(*names))
 
+    def sites(kind: str) -> int:
+        name = next((name for name in used if name.startswith(kind) and not name.endswith("only")), kind)
+        return count(name)
+
     def count_if_listed(name: str) -> int | None:
         return whole(source, name, used[name]) if name in used else None
+
+    memory = count("LUT as Memory")
+    for row in ("LUT as Distributed RAM", "LUT as Shift Register") if memory else ():
+        if row not in used:
+            raise source.missing(_WHAT, row)
 
     return replace(
         empty,
         lut=count(*_LUT_ROWS),
         lut_logic=count("LUT as Logic"),
-        lut_memory=count("LUT as Memory"),
+        lut_memory=memory,
         lut_distributed_ram=count_if_listed("LUT as Distributed RAM"),
         lut_shift_register=count_if_listed("LUT as Shift Register"),
         ff=count(*_FF_ROWS),
         bram36=decimal(source, *cell("Block RAM Tile")),
-        ramb36=count(*_RAMB36_ROWS),
-        ramb18=count(*_RAMB18_ROWS),
+        ramb36=sites("RAMB36"),
+        ramb18=sites("RAMB18"),
         uram=count_if_listed("URAM"),
         dsp=count(*_DSP_ROWS),
     )
@@ -98,14 +105,6 @@ def _used_by_site(source: ReportText, tables: list[Table]) -> dict[str, str]:
         for cells in table.whole_rows(source, "Site Type"):
             used.setdefault(cells[site].rstrip("*").rstrip(), cells[count])
     return used
-
-
-def _primitives(source: ReportText, tables: list[Table]) -> tuple[tuple[str, int], ...]:
-    for table in tables:
-        if table.columns[:2] == ("Ref Name", "Used"):
-            rows = table.whole_rows(source, "Primitives")
-            return tuple((cells[0], whole(source, cells[0], cells[1])) for cells in rows)
-    return ()
 
 
 def _with_hierarchical_area(source: ReportText, table: Table, empty: Report) -> Report:

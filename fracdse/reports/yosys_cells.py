@@ -6,8 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_LUT = re.compile(r"LUT[1-6]\Z")
-_LUT_PAIR = re.compile(r"LUT6_2\Z")
+_LUT = re.compile(r"(?:LUT[1-6]|LUT6_2|INV)\Z")
 _FF = re.compile(r"(?:FD[RSCP]E(?:_1)?|LD[CP]E(?:_1)?)\Z")
 _SHIFT_REGISTER = re.compile(r"SRL(?:16E?|C16E?|C32E)\Z")
 _BRAM36 = re.compile(r"(?:RAMB|FIFO)36E\d\Z")
@@ -15,7 +14,7 @@ _BRAM18 = re.compile(r"(?:RAMB|FIFO)18E\d\Z")
 _URAM = re.compile(r"URAM288(?:E5)?(?:_BASE)?\Z")
 _DSP = re.compile(r"DSP(?:48E\d|48A\d?|58)\Z")
 _NEITHER = re.compile(
-    r"(?:CARRY[48]|MUXF[789]|MUXCY|XORCY|INV|GND|VCC|IBUFG?|IBUFDS|OBUFT?|OBUFDS|IOBUF|BUF|BUFGP?|BUFGCTRL|BUFGCE|BUFG_PS"
+    r"(?:CARRY[48]|MUXF[789]|MUXCY|XORCY|GND|VCC|IBUFG?|IBUFDS|OBUFT?|OBUFDS|IOBUF|BUF|BUFGP?|BUFGCTRL|BUFGCE|BUFG_PS"
     r"|BUFH|BUFR|MMCME\d_(?:ADV|BASE)|PLLE\d_(?:ADV|BASE)|PS[78])\Z"
 )
 
@@ -64,23 +63,23 @@ class CellArea:
 
 
 def area_of_cells(cells: Mapping[str, int]) -> CellArea:
-    """Add up the area of mapped cells; inverters, carry chains and wide multiplexers take no LUT of their own.
+    """Add up the area of mapped cells; an inverter takes a LUT, carry chains and wide multiplexers none.
 
     Args:
         cells: Number of cells by type.
     """
 
-    def total(*patterns: re.Pattern[str]) -> int:
-        return sum(count for kind, count in cells.items() if any(pattern.match(kind) for pattern in patterns))
+    def total(pattern: re.Pattern[str]) -> int:
+        return sum(count for kind, count in cells.items() if pattern.match(kind))
 
-    known = (_LUT, _LUT_PAIR, _FF, _SHIFT_REGISTER, _BRAM36, _BRAM18, _URAM, _DSP, _NEITHER)
+    known = (_LUT, _FF, _SHIFT_REGISTER, _BRAM36, _BRAM18, _URAM, _DSP, _NEITHER)
     unknown = sorted(
         kind
         for kind in cells
         if kind not in LUTS_OF_DISTRIBUTED_RAM and not any(pattern.match(kind) for pattern in known)
     )
     return CellArea(
-        lut_logic=total(_LUT, _LUT_PAIR),
+        lut_logic=total(_LUT),
         lut_distributed_ram=sum(LUTS_OF_DISTRIBUTED_RAM.get(kind, 0) * count for kind, count in cells.items()),
         lut_shift_register=total(_SHIFT_REGISTER),
         ff=total(_FF),

@@ -27,11 +27,14 @@ def read_modules(source: ReportText) -> tuple[str, int, dict[str, int]]:
         ReportError: A part is missing, or there are several modules and no hierarchy.
     """
     modules = _modules_of_last_pass(source)
+    if source.lines[-1].startswith(" "):
+        raise source.cut_off("its last line has no end")
     if not modules:
         raise source.missing(_WHAT, "=== module ===")
     if _HIERARCHY in modules:
         lines = modules[_HIERARCHY]
-        return _first_module(source, lines), *_cells(source, _HIERARCHY, lines)
+        total, cells = _cells(source, _HIERARCHY, lines)
+        return _top(source, lines, total), total, cells
     if len(modules) > 1:
         raise source.missing(_WHAT, "=== design hierarchy ===")
     ((name, lines),) = modules.items()
@@ -54,12 +57,15 @@ def _modules_of_last_pass(source: ReportText) -> dict[str, list[str]]:
     return modules
 
 
-def _first_module(source: ReportText, lines: list[str]) -> str:
+def _top(source: ReportText, lines: list[str], total: int) -> str:
+    """Return the module in the hierarchy's first row, which since 0.57 or so has the number of all cells before it."""
     for line in lines:
         if match := _OLD_ROW.match(line):
             return match[1]
         if match := _NEW_ROW.match(line):
-            return match[2]
+            if int(match[1]) == total:
+                return match[2]
+            break
     raise source.missing(_WHAT, "top module of the design hierarchy")
 
 
