@@ -3,7 +3,8 @@
 Conventions, for every layer:
 
 - All values are signed two's-complement integers unless said otherwise; `>>` is the arithmetic shift (floor).
-- sat(x, n) clamps x to −2^(n−1) … 2^(n−1) − 1. Sums before a sat never overflow: hardware sizes them from the constants.
+- sat(x, n) clamps x to −2^(n−1) … 2^(n−1) − 1. Sums before a sat never overflow: hardware sizes them from the
+constants.
 - u is the residual word of `feature_bits` bits a channel; the real residual is α_c·u + β_c with constants that lowering
   keeps to itself. Images, feature maps and weights are in (channel, row, column) order.
 - Rounding constants (half of 2^shift) are part of the stored offsets.
@@ -18,9 +19,9 @@ Gated conv:      k = number of the channel's three thresholds t1 ≤ t2 ≤ t3 w
                  x = shortcut(u): (sum of the stride² pixels + stride²/2) >> log2(stride²) where stride > 1; with
                      `shortcut_thresholds` t of shape (C_in, 2^b − 1): code = number of t ≤ x, 2^b − 1 − code where
                      `shortcut_descending`; channels repeated as cat(x, x) up to C_out
-                 y = y + ((link_multiplier_c·x + link_offset_c) >> link_shift)               where link_multiplier is given
-                 s = 1 if y ≥ split_c else 0
-                 r = x, or (residual_multiplier_c·x) >> residual_shift                       where that is given; its
+                 y = y + ((link_multiplier_c·x + link_offset_c) >> link_shift)               where link_multiplier is
+                 given s = 1 if y ≥ split_c else 0 r = x, or (residual_multiplier_c·x) >> residual_shift
+                 where that is given; its
                      rounding is part of `offset`'s place below: r is floored
                  v = (multiplier[s, c]·y + offset[s, c]) >> shift
                  u' = sat(r + v + si, feature_bits)
@@ -31,6 +32,14 @@ SI branch:       z = sat((u + half) >> input_shift, bits)             half = 2^(
                  si = (Σ expand·b + expand_offset) >> expand_shift
 Pool:            p = (Σ u over the feature map + half) >> pool_shift
 Classifier:      logit = Σ weight·p + bias;  the real logit is logit·logit_scale
+
+What lowering promises beyond the equations, so that hardware may rely on it:
+
+- multiplier, link_multiplier, squeeze, expand and the classifier's weight fit `constant_bits`; offsets are as wide as
+  their values need; activation and shortcut thresholds fit `feature_bits`.
+- Stem multipliers are 0 or ±2^n, and 0 or ±3·2^n in power-of-two designs; entries of residual_multiplier are 0 or 2^n;
+  in power-of-two designs entries of multiplier are 0 or ±2^n. All of these are shifts (and one addition for the 3).
+- |logit| < 2^31 for every input, so a logit is one 32-bit word.
 """
 
 from __future__ import annotations
@@ -59,7 +68,10 @@ class StemProgram:
 
 @dataclass(frozen=True)
 class SIProgram:
-    """squeeze: (S, I), interaction: (S, 1 or S, 3, 3), expand: (C, S), all of `bits` bits; offsets (S,) and (C,)."""
+    """squeeze: (S, I), interaction: (S, 1 or S, 3, 3), expand: (C, S); offsets (S,) and (C,).
+
+    interaction, z, a and b have `bits` bits; squeeze and expand carry the residual's scales and have `constant_bits`.
+    """
 
     bits: int
     input_shift: int
@@ -75,10 +87,11 @@ class SIProgram:
 
 @dataclass(frozen=True)
 class GatedConvProgram:
-    """weight: (C, I, k, k) of ±1; activation_thresholds: (I, 3) ascending; descending: (I,); gate_threshold, split: (C,).
+    """weight: (C, I, k, k) of ±1; activation_thresholds: (I, 3) ascending; descending: (I,); gate_threshold, split:
+    (C,).
 
-    multiplier and offset are (2, C): row 0 where y < split, row 1 where y ≥ split. The optional fields are None where the
-    layer has no such step.
+    multiplier and offset are (2, C): row 0 where y < split, row 1 where y ≥ split. The optional fields are None where
+    the layer has no such step.
     """
 
     name: str

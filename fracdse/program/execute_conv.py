@@ -1,0 +1,163 @@
+"""One gated convolution of an integer program, for a batch of images.
+
+Leading sums M and trailing sums L come out of one matrix product: an activation enters as (2·msb − 1)·K + (2·lsb − 1)
+with a power of two K > 2·fan_in, so a sum is M·K + L with |L| < K/2 and falls apart again by a shift. Every partial
+sum stays below 2^24 in float32, or 2^53 in float64 for large fan-ins, so the product is exact in any order of
+addition.
+
+Constants a channel are repeated along a row of the feature map: NumPy then works on runs of columns·channels elements.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fracdse.program.execute_si import SIRunner
+from fracdse.program.fixed_point import word_limits
+from fracdse.program.model import GatedConvProgram, IntArray
+from fracdse.program.patches import padded, patch_rows, weight_matrix
+from fracdse.topology import GatedConvSpec
+
+Map = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class ConvResult:
+    """What a gated convolution computes: maps (N, H', W', C), codes (N, H, W, I).
+
+    codes: the two-bit activations; leading, trailing: M and L; gate: M ≥ threshold; y: after clip and link;
+    total: the sum before saturation; words: u'.
+    """
+
+    codes: NDArray[np.int8]
+    leading: NDArray[np.int32]
+    trailing: NDArray[np.int32]
+    gate: NDArray[np.bool_]
+    y: Map
+    total: Map
+    words: NDArray[np.int32]
+
+
+class GatedConvRunner:
+    """Runs one gated convolution."""
+
+    def __init__(self, spec: GatedConvSpec, layer: GatedConvProgram, feature_bits: int) -> None:
+        self._spec, self._layer, self._limits = spec, layer, word_limits(feature_bits)
+        self._k_bits = int(2 * spec.fan_in).bit_length()
+        exact_in_float32 = spec.fan_in * ((1 << self._k_bits) + 1) < 1 << 24
+        self._float = np.float32 if exact_in_float32 else np.float64
+        # A descending channel's code is 3 − k, which negates both of its digits: the weights take the sign.
+        sign = np.where(layer.descending, -1, 1)
+        self._weights = weight_matrix(layer.weight * sign[None, :, None, None]).astype(self._float)
+        self._wide = np.int32 if self._largest_total() < 1 << 31 else np.int64
+        self._thresholds = _row(layer.activation_thresholds.T, spec.in_width, np.int32)
+        self._gate = _row(layer.gate_threshold, spec.out_width, np.int32)
+        self._split = _row(layer.split, spec.out_width, np.int64 if spec.elastic_link else np.int32)
+        self._multiplier = _row(layer.multiplier, spec.out_width, self._wide)
+        self._offset = _row(layer.offset, spec.out_width, self._wide)
+        self._si = None if layer.si is None or spec.si is None else SIRunner(spec, layer.si)
+
+    @property
+    def patch_bytes(self) -> int:
+        """Return the bytes of one image's patches, the largest array of a run."""
+        spec = self._spec
+        return spec.out_height * spec.out_width * spec.fan_in * np.dtype(self._float).itemsize
+
+    def run(self, words: NDArray[np.int32]) -> ConvResult:
+        """Run on input words u (N, H, W, I)."""
+        codes = self._rising_codes(words)
+        leading, trailing = self._sums(codes)
+        gate = leading >= self._gate
+        y = 2 * leading + trailing * gate
+        if self._layer.clip_bits:
+            y = np.clip(y, *word_limits(self._layer.clip_bits))
+        shortcut = self._shortcut(words)
+        y = self._linked(y, shortcut)
+        total = self._post(y, shortcut)
+        shape = (len(words), self._spec.out_height, self._spec.out_width, self._spec.out_channels)
+        if self._si is not None:
+            total = total.reshape(shape) + self._si.run(words)
+        descending = self._layer.descending
+        return ConvResult(
+            codes=np.where(descending, 3 - codes, codes),
+            leading=leading.reshape(shape),
+            trailing=trailing.reshape(shape),
+            gate=gate.reshape(shape),
+            y=y.reshape(shape),
+            total=total.reshape(shape),
+            words=np.clip(total, *self._limits).astype(np.int32).reshape(shape),
+        )
+
+    def _rising_codes(self, words: NDArray[np.int32]) -> NDArray[np.int8]:
+        """Return the number of thresholds that each word reaches."""
+        rows = words.reshape(-1, self._spec.in_width * self._spec.in_channels)
+        reached = [(rows >= threshold).view(np.int8) for threshold in self._thresholds]
+        return (reached[0] + reached[1] + reached[2]).reshape(words.shape)
+
+    def _sums(self, codes: NDArray[np.int8]) -> tuple[Map, Map]:
+        """Return the leading and the trailing sums, (images·rows, columns·channels) each."""
+        spec, k_bits = self._spec, self._k_bits
+        whole, inside = padded(codes.shape, spec.kernel, self._float)
+        digits = np.array([-(1 << k_bits) - 1, -(1 << k_bits) + 1, (1 << k_bits) - 1, (1 << k_bits) + 1], self._float)
+        inside[...] = digits[codes]
+        product = patch_rows(whole, spec.kernel, spec.stride) @ self._weights
+        both = product.astype(np.int32 if self._float is np.float32 else np.int64)
+        both = both.reshape(-1, spec.out_width * spec.out_channels)
+        leading = (both + (1 << k_bits >> 1)) >> k_bits
+        trailing = both - (leading << k_bits)
+        return leading.astype(np.int32, copy=False), trailing.astype(np.int32, copy=False)
+
+    def _shortcut(self, words: NDArray[np.int32]) -> Map:
+        """Return the shortcut's words or codes x, (images·rows, columns·channels)."""
+        spec, layer = self._spec, self._layer
+        x: Map = words
+        if spec.stride > 1:
+            images, rows, columns, channels = x.shape
+            area = spec.stride**2
+            shape = (images, rows // spec.stride, spec.stride, columns // spec.stride, spec.stride, channels)
+            x = (x.reshape(shape).sum((2, 4), dtype=np.int64) + area // 2) >> (area.bit_length() - 1)
+            x = x.astype(np.int32)
+        if layer.shortcut_thresholds is not None:
+            codes = (x[..., None] >= layer.shortcut_thresholds).sum(-1)
+            top = layer.shortcut_thresholds.shape[1]
+            x = np.where(layer.shortcut_descending, top - codes, codes).astype(np.int32)
+        if spec.expansion > 1:
+            x = np.concatenate([x] * spec.expansion, axis=-1)
+        return x.reshape(-1, spec.out_width * spec.out_channels)
+
+    def _linked(self, y: Map, shortcut: Map) -> Map:
+        layer = self._layer
+        if layer.link_multiplier is None or layer.link_offset is None:
+            return y
+        multiplier = _row(layer.link_multiplier, self._spec.out_width, np.int64)
+        offset = _row(layer.link_offset, self._spec.out_width, np.int64)
+        return y + ((multiplier * shortcut + offset) >> layer.link_shift)
+
+    def _post(self, y: Map, shortcut: Map) -> Map:
+        """Return r + v: the multiply-add of one of two lines, added to the shortcut."""
+        layer = self._layer
+        upper = y >= self._split
+        value = y * np.where(upper, self._multiplier[1], self._multiplier[0])
+        value += np.where(upper, self._offset[1], self._offset[0])
+        value >>= layer.shift
+        if layer.residual_multiplier is None:
+            return value + shortcut
+        factor = _row(layer.residual_multiplier, self._spec.out_width, np.int64)
+        return value + ((factor * shortcut) >> layer.residual_shift)
+
+    def _largest_total(self) -> int:
+        """Return a bound of |multiplier·y + offset| and of its sum with the residual; 2^62 where a link moves y."""
+        layer = self._layer
+        if layer.link_multiplier is not None:
+            return 1 << 62
+        largest = 3 * self._spec.fan_in * int(np.abs(layer.multiplier).max())
+        return largest + int(np.abs(layer.offset).max()) + max(map(abs, self._limits))
+
+
+def _row(constants: IntArray, columns: int, dtype: Any) -> NDArray[Any]:
+    """Repeat constants (…, C) along a row of a feature map: (…, columns·C)."""
+    return np.tile(constants, (1,) * (constants.ndim - 1) + (columns,)).astype(dtype)

@@ -1,0 +1,34 @@
+"""The squeeze-and-interaction branch of an integer program."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fracdse.program.fixed_point import rounding_half, saturate
+from fracdse.program.float_reference import full_interaction
+from fracdse.program.model import IntArray, SIProgram
+from fracdse.program.patches import convolve
+from fracdse.topology import GatedConvSpec
+
+
+class SIRunner:
+    """Runs one branch; products are taken in float64, exact below 2^53."""
+
+    def __init__(self, spec: GatedConvSpec, branch: SIProgram) -> None:
+        self._stride, self._branch = spec.stride, branch
+        self._interaction = full_interaction(branch.interaction)
+
+    def run(self, words: NDArray[np.int32]) -> IntArray:
+        """Return what the branch adds, (N, H', W', C), for input words (N, H, W, I)."""
+        branch = self._branch
+        z = saturate((words.astype(np.int64) + rounding_half(branch.input_shift)) >> branch.input_shift, branch.bits)
+        a = _product(z, branch.squeeze) + branch.squeeze_offset
+        a = saturate(a >> branch.squeeze_shift, branch.bits)
+        b = convolve(a.astype(np.float64), self._interaction, self._stride).astype(np.int64)
+        b = saturate((b + rounding_half(branch.interaction_shift)) >> branch.interaction_shift, branch.bits)
+        return (_product(b, branch.expand) + branch.expand_offset) >> branch.expand_shift
+
+
+def _product(x: IntArray, weight: IntArray) -> IntArray:
+    return np.asarray((x.astype(np.float64) @ weight.T.astype(np.float64)).astype(np.int64))

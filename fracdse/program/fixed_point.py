@@ -1,0 +1,54 @@
+"""Fixed-point helpers: words, shifts, and real constants as integers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+IntArray = NDArray[np.int64]
+RealArray = NDArray[np.float64]
+_LARGEST_SHIFT = 40
+
+
+def word_limits(bits: int) -> tuple[int, int]:
+    """Return the smallest and the largest value of a signed word of `bits` bits."""
+    return -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+
+
+def saturate(x: NDArray[Any], bits: int) -> NDArray[Any]:
+    """Clamp x to a signed word of `bits` bits."""
+    low, high = word_limits(bits)
+    return np.clip(x, low, high)
+
+
+def rounding_half(shift: int) -> int:
+    """Return what is added before an arithmetic shift so that it rounds half up."""
+    return (1 << shift) >> 1
+
+
+def nearest_int(x: RealArray) -> IntArray:
+    """Round to the nearest integer, half to even."""
+    return np.rint(x).astype(np.int64)
+
+
+def shift_for(values: RealArray, bits: int) -> int:
+    """Return the largest shift (0 to 40) for which every |value|·2^shift fits a signed word of `bits` bits when rounded."""
+    largest = float(np.max(np.abs(values), initial=0.0))
+    _, top = word_limits(bits)
+    shift = _LARGEST_SHIFT
+    while shift > 0 and np.rint(largest * 2.0**shift) > top:
+        shift -= 1
+    return shift
+
+
+def quantised(values: RealArray, shift: int, bits: int) -> IntArray:
+    """Return values·2^shift as integers in words of `bits` bits."""
+    return saturate(nearest_int(values * 2.0**shift), bits)
+
+
+def is_shift(values: IntArray) -> bool:
+    """Tell whether every entry is 0 or plus or minus a power of two."""
+    size = np.abs(values)
+    return bool(np.all((size & (size - 1)) == 0))

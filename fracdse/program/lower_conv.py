@@ -1,0 +1,114 @@
+"""Lower the stem and one gated convolution to integers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fracdse.design import Design
+from fracdse.errors import ProgramError
+from fracdse.parameters import GatedConvParameters, StemParameters
+from fracdse.program.fixed_point import IntArray, RealArray, nearest_int, quantised, rounding_half, shift_for
+from fracdse.program.lower_si import lower_si
+from fracdse.program.model import GatedConvProgram, SignArray, StemProgram
+from fracdse.program.piecewise import two_lines
+from fracdse.program.scales import WordScale, shortcut_scale
+from fracdse.program.thresholds import gate_thresholds, quantiser_thresholds
+from fracdse.topology import GatedConvSpec
+
+
+def lower_stem(layer: StemParameters, design: Design, scale: WordScale) -> StemProgram:
+    """Lower the stem: u = factor·y + (shift − beta)/alpha, the factor being a power of two (or three times one)."""
+    assert scale.factor is not None
+    multiplier, shift = _factors(scale.factor, design.accelerator.constant_bits)
+    offset = nearest_int((layer.norm.shift - scale.beta) / scale.alpha * 2.0**shift) + rounding_half(shift)
+    return StemProgram(signs(layer.weight), multiplier, offset, shift)
+
+
+def lower_gated_conv(
+    spec: GatedConvSpec, layer: GatedConvParameters, design: Design, before: WordScale, after: WordScale
+) -> GatedConvProgram:
+    """Lower a gated convolution whose input and output words have the scales `before` and `after`."""
+    bits, word_bits = design.accelerator.constant_bits, design.accelerator.feature_bits
+    thresholds, descending = quantiser_thresholds(before.alpha, before.beta, 2, word_bits)
+    lines = two_lines(layer, _largest_y(spec))
+    alpha_x, beta_x = shortcut_scale(spec, before)
+    gain, bias = layer.norm_out.scale.astype(float), layer.norm_out.shift.astype(float)
+    slope = gain * lines.slope / after.alpha
+    shift = shift_for(slope, bits)
+    constant = (gain * (lines.intercept + beta_x) + bias - after.beta) / after.alpha
+    residual_multiplier, residual_shift = None, 0
+    if after.factor is not None:
+        residual_multiplier, residual_shift = _factors(after.factor, bits)
+        # The shifted residual is floored: what that loses on average is given back here.
+        fractional = residual_multiplier % (1 << residual_shift) != 0
+        constant = constant + np.where(fractional, 0.5, 0.0)
+    if design.network.power_of_two:
+        _check_powers_of_two(spec.name, slope)
+    shortcut_thresholds, shortcut_descending = None, None
+    if spec.shortcut_bits:
+        shortcut_thresholds, shortcut_descending = quantiser_thresholds(
+            before.alpha, before.beta, spec.shortcut_bits, word_bits
+        )
+    link_multiplier, link_offset, link_shift = _link(layer, alpha_x, beta_x, bits)
+    return GatedConvProgram(
+        name=spec.name,
+        weight=signs(layer.weight),
+        activation_thresholds=thresholds,
+        descending=descending,
+        gate_threshold=gate_thresholds(layer.threshold, spec.fan_in),
+        clip_bits=spec.clip_bits,
+        split=lines.split,
+        multiplier=quantised(slope, shift, bits),
+        offset=nearest_int(constant * 2.0**shift) + rounding_half(shift),
+        shift=shift,
+        stride=spec.stride,
+        residual_multiplier=residual_multiplier,
+        residual_shift=residual_shift,
+        shortcut_thresholds=shortcut_thresholds,
+        shortcut_descending=shortcut_descending,
+        link_multiplier=link_multiplier,
+        link_offset=link_offset,
+        link_shift=link_shift,
+        si=None if layer.si is None else lower_si(layer.si, design, before, gain / after.alpha),
+    )
+
+
+def signs(weight: np.ndarray) -> SignArray:
+    """Return ±1 weights as int8."""
+    return np.where(weight > 0, 1, -1).astype(np.int8)
+
+
+def _largest_y(spec: GatedConvSpec) -> int:
+    """Return a bound of |y| where the PReLU's corner may lie; a link moves y, by less than 2^24."""
+    return 1 << 24 if spec.elastic_link else 3 * spec.fan_in
+
+
+def _factors(factor: RealArray, bits: int) -> tuple[IntArray, int]:
+    """Return factors as integers and a shift, without powers of two that all of them share."""
+    shift = shift_for(factor, bits)
+    integers = quantised(factor, shift, bits)
+    while shift > 0 and not np.any(integers & 1):
+        integers, shift = integers >> 1, shift - 1
+    return integers, shift
+
+
+def _link(
+    layer: GatedConvParameters, alpha_x: RealArray, beta_x: RealArray, bits: int
+) -> tuple[IntArray | None, IntArray | None, int]:
+    """Lower out += link·shortcut in units of y = 3·out."""
+    if layer.link is None:
+        return None, None, 0
+    slope = 3 * layer.link * alpha_x
+    shift = shift_for(slope, bits)
+    offset = nearest_int(3 * layer.link * beta_x * 2.0**shift) + rounding_half(shift)
+    return quantised(slope, shift, bits), offset, shift
+
+
+def _check_powers_of_two(name: str, slope: RealArray) -> None:
+    exponent = np.log2(np.abs(slope[slope != 0]))
+    wrong = np.abs(exponent - np.rint(exponent)) > 1e-9
+    if np.any(wrong):
+        raise ProgramError(
+            f"layer {name}: {int(wrong.sum())} of {slope.size} multipliers of a power-of-two design are not powers of two",
+            hint="Round batch norm scales and PReLU slopes to powers of two before lowering.",
+        )

@@ -1,0 +1,107 @@
+"""Lower a trained network to its integer program."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fracdse.errors import ProgramError
+from fracdse.parameters import ClassifierParameters, NetworkParameters
+from fracdse.program.fixed_point import nearest_int, word_limits
+from fracdse.program.float_reference import residual_ranges
+from fracdse.program.lower_conv import lower_gated_conv, lower_stem
+from fracdse.program.model import ClassifierProgram, Program
+from fracdse.program.scales import WordScale, plan_scales
+from fracdse.program.validation import check_word_lengths
+from fracdse.topology import PoolSpec, gated_convs, topology
+
+# A pooled word is an average and keeps this many bits at most: what its rounding loses is far below a logit's margin,
+# and what it saves goes to the classifier's weights, since a logit must fit 32 bits whatever the image.
+_POOLED_BITS = 14
+_LOGIT_LIMIT = 2**31 - 1
+
+
+def lower(parameters: NetworkParameters, calibration: NDArray[np.uint8]) -> Program:
+    """Lower a network; scales are chosen so that no residual of the calibration images (N, H, W, colours) saturates.
+
+    Deterministic: the same parameters and images give the same program.
+
+    Raises:
+        ProgramError: A parameter is not a number, the images are not the design's, the word lengths are out of range,
+        or
+            a power-of-two design has a scale that is none.
+    """
+    _check(parameters, calibration)
+    design = parameters.design
+    scales = plan_scales(parameters, residual_ranges(parameters, calibration))
+    convs = tuple(
+        lower_gated_conv(spec, layer, design, before, after)
+        for spec, layer, before, after in zip(
+            gated_convs(design), parameters.convs, scales[:-1], scales[1:], strict=True
+        )
+    )
+    return Program(
+        design=design,
+        feature_bits=design.accelerator.feature_bits,
+        stem=lower_stem(parameters.stem, design, scales[0]),
+        convs=convs,
+        classifier=_lower_classifier(parameters, scales[-1]),
+    )
+
+
+def _lower_classifier(parameters: NetworkParameters, scale: WordScale) -> ClassifierProgram:
+    """Lower pool and classifier: alpha and beta of the pooled words move into its weights and bias."""
+    layer: ClassifierParameters = parameters.classifier
+    accelerator = parameters.design.accelerator
+    pool = next(spec for spec in topology(parameters.design) if isinstance(spec, PoolSpec))
+    pixels = pool.height * pool.width
+    pool_shift = math.ceil(math.log2(pixels)) + max(0, accelerator.feature_bits - _POOLED_BITS)
+    weight = layer.weight.astype(float) * scale.alpha * (2.0**pool_shift / pixels)
+    bias = layer.bias.astype(float) + layer.weight.astype(float) @ scale.beta
+    largest_word = (pixels << (accelerator.feature_bits - 1) >> pool_shift) + 1
+    largest_logit = np.abs(weight).sum(1) * largest_word + np.abs(bias)
+    # Half a unit of rounding in every weight and in the bias must fit beside the logit itself.
+    rounding = (layer.weight.shape[1] * largest_word + 1) / 2
+    scale_of_logit = max(
+        float(np.max(np.abs(weight), initial=0.0)) / word_limits(accelerator.constant_bits)[1],
+        float(largest_logit.max()) / (_LOGIT_LIMIT - rounding),
+        1e-30,
+    )
+    return ClassifierProgram(
+        pool_shift, nearest_int(weight / scale_of_logit), nearest_int(bias / scale_of_logit), scale_of_logit
+    )
+
+
+def _check(parameters: NetworkParameters, calibration: NDArray[np.uint8]) -> None:
+    design = parameters.design
+    check_word_lengths(design.accelerator.feature_bits, design.accelerator.constant_bits)
+    image = design.image
+    expected = (image.height, image.width, image.colours)
+    if calibration.dtype != np.uint8 or calibration.shape[1:] != expected or len(calibration) == 0:
+        raise ProgramError(
+            f"calibration images of shape {calibration.shape} and type {calibration.dtype} do not fit the design; "
+            f"allowed: (at least 1, {image.height}, {image.width}, {image.colours}) of type uint8"
+        )
+    for name, array in _arrays(parameters):
+        if not np.all(np.isfinite(array)):
+            raise ProgramError(
+                f"{name} holds values that are not finite numbers", hint="Training diverged: lower its learning rate."
+            )
+
+
+def _arrays(parameters: NetworkParameters) -> list[tuple[str, NDArray[np.float32]]]:
+    arrays = [("stem scale", parameters.stem.norm.scale), ("stem shift", parameters.stem.norm.shift)]
+    for spec, layer in zip(gated_convs(parameters.design), parameters.convs, strict=True):
+        for part in ("threshold", "shift_in", "slope", "shift_out", "link"):
+            if getattr(layer, part) is not None:
+                arrays.append((f"layer {spec.name}: {part}", getattr(layer, part)))
+        for part in ("norm_conv", "norm_out"):
+            arrays.append((f"layer {spec.name}: {part} scale", getattr(layer, part).scale))
+            arrays.append((f"layer {spec.name}: {part} shift", getattr(layer, part).shift))
+    return [
+        *arrays,
+        ("classifier weight", parameters.classifier.weight),
+        ("classifier bias", parameters.classifier.bias),
+    ]

@@ -1,0 +1,146 @@
+"""The scale of every residual word: real residual = alpha·u + beta, a channel each (accelerator.md §2).
+
+Adding a residual costs nothing while alpha only follows the batch norms: alpha' = gain·alpha. So the choice of alpha at
+the stem sets the scale of a whole chain of layers. Alpha is the stem's own scale divided by a power of two, as fine
+as the ranges seen in calibration allow in every layer of the chain: the stem then needs a shift and no multiplier.
+Where a chain would become too coarse, or a quantised shortcut breaks it, the layer starts a new chain by shifting its
+residual. beta is free in every layer and puts the middle of the range at u = 0.
+
+In power-of-two designs gains and slopes are powers of two but out = y/3, so alpha is kept at a third of a power of two:
+the stem pays the factor 3 once, and every later multiplier is a power of two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fracdse.parameters import NetworkParameters
+from fracdse.program.fixed_point import RealArray, word_limits
+from fracdse.program.float_reference import LayerRange
+from fracdse.topology import GatedConvSpec, gated_convs
+
+# Room beyond the calibrated range; a range that is narrower than any quantiser on [−1, 1] can see; the step that is
+# fine enough for such a quantiser; how many times coarser than its own range allows a layer may become within a
+# chain.
+_HEADROOM = 1.25
+_NARROWEST = 2.0**-4
+_FINE_STEP = 2.0**-8
+_COARSER = 4.0
+
+
+@dataclass(frozen=True)
+class WordScale:
+    """Scale of a layer's output words: real = alpha·u + beta, both (C,).
+
+    `factor` (C,) multiplies the residual before the addition (for the stem: the convolution's sum); None means 1.
+    """
+
+    alpha: RealArray
+    beta: RealArray
+    factor: RealArray | None = None
+
+
+def plan_scales(parameters: NetworkParameters, ranges: Sequence[LayerRange]) -> list[WordScale]:
+    """Choose the scale after the stem (entry 0) and after each gated convolution, from calibrated ranges."""
+    specs = gated_convs(parameters.design)
+    gains = [layer.norm_out.scale.astype(float) for layer in parameters.convs]
+    limit = word_limits(parameters.design.accelerator.feature_bits)[1] / _HEADROOM
+    steps = [np.maximum(extent.half, _NARROWEST) / limit for extent in ranges]
+    scales: list[WordScale] = []
+    while len(scales) < len(ranges):
+        first = len(scales)
+        start = _start(parameters, specs, scales)
+        alphas = _longest_chain(start, gains[first:], specs[first:], steps[first:], _exponent_limits(parameters))
+        factor = np.where(start.zero, 0.0, start.slope / alphas[0])
+        if np.all(factor == 1) and first:
+            scales.append(WordScale(alphas[0], ranges[first].middle))
+        else:
+            scales.append(WordScale(alphas[0], ranges[first].middle, factor))
+        for alpha in alphas[1:]:
+            scales.append(WordScale(alpha, ranges[len(scales)].middle))
+    return scales
+
+
+def shortcut_scale(spec: GatedConvSpec, scale: WordScale) -> tuple[RealArray, RealArray]:
+    """Return alpha and beta of the shortcut's words x (codes where it is quantised), both (C_out,)."""
+    if spec.shortcut_bits:
+        step = 2 / (2**spec.shortcut_bits - 1)
+        return np.full(spec.out_channels, step), np.full(spec.out_channels, -1.0)
+    return np.tile(scale.alpha, spec.expansion), np.tile(scale.beta, spec.expansion)
+
+
+@dataclass(frozen=True)
+class _Start:
+    """Where a chain begins: slope (C,) of the real value in what is added, unit (C,) whose 2^−k multiples alpha may be."""
+
+    slope: RealArray
+    unit: RealArray
+
+    @property
+    def zero(self) -> np.ndarray:
+        """Return the channels whose residual adds nothing."""
+        return self.slope == 0
+
+
+def _start(parameters: NetworkParameters, specs: Sequence[GatedConvSpec], scales: Sequence[WordScale]) -> _Start:
+    thirds = 1 / 3 if parameters.design.network.power_of_two else 1.0
+    if not scales:
+        slope = parameters.stem.norm.scale.astype(float)
+        return _Start(slope, np.where(slope == 0, thirds, slope * thirds))
+    spec = specs[len(scales) - 1]
+    gain = parameters.convs[len(scales) - 1].norm_out.scale.astype(float)
+    alpha_x, _ = shortcut_scale(spec, scales[-1])
+    slope = gain * alpha_x
+    unit = gain * 2 / 3 if spec.shortcut_bits and thirds < 1 else slope
+    return _Start(slope, np.where(slope == 0, thirds, unit))
+
+
+def _exponent_limits(parameters: NetworkParameters) -> int:
+    """Return how far the powers of two of one layer may lie apart, so that they fit `constant_bits` with a factor 3."""
+    return parameters.design.accelerator.constant_bits - 3
+
+
+def _longest_chain(
+    start: _Start,
+    gains: Sequence[RealArray],
+    specs: Sequence[GatedConvSpec],
+    steps: Sequence[RealArray],
+    span: int,
+) -> list[RealArray]:
+    """Return alpha for each layer of the longest chain that stays fine enough; at least one layer.
+
+    gains and specs are those of the layers after the first; steps[i] is the finest alpha that layer i's range allows.
+    """
+    relative = [start.unit]
+    best = _scaled(relative, steps, span)
+    for gain, spec in zip(gains, specs, strict=True):
+        relative.append(gain * np.tile(relative[-1], spec.expansion))
+        if spec.shortcut_bits or not np.all(relative[-1]):
+            break
+        longer = _scaled(relative, steps, span)
+        if not _fine_enough(longer, steps):
+            break
+        best = longer
+    return best
+
+
+def _scaled(relative: Sequence[RealArray], steps: Sequence[RealArray], span: int) -> list[RealArray]:
+    """Divide all layers by 2^k, one k a channel of the first layer: the largest that no layer's range forbids."""
+    channels = len(relative[0])
+    room = [
+        (np.abs(alpha) / step).reshape(-1, channels).min(0)
+        for alpha, step in zip(relative, steps, strict=False)
+    ]  # fmt: skip
+    exponent = np.floor(np.log2(np.min(room, axis=0)))
+    exponent = np.minimum(exponent, span + min(0.0, exponent.min()))
+    return [alpha / np.tile(2.0**exponent, len(alpha) // channels) for alpha in relative]
+
+
+def _fine_enough(alphas: Sequence[RealArray], steps: Sequence[RealArray]) -> bool:
+    return all(
+        np.all(np.abs(alpha) <= np.maximum(_FINE_STEP, _COARSER * step))
+        for alpha, step in zip(alphas, steps, strict=False)
+    )
