@@ -1,0 +1,83 @@
+"""Measure a network on a data set."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fracdse.errors import DataError
+from fracdse.gates import GateStatistics
+from fracdse.network.network import FractionalNetwork
+from fracdse.training.data import Dataset
+from fracdse.training.gate_statistics import GateCounter
+
+_GATE_IMAGES = 1000
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a network does on a data set.
+
+    accuracy: share of images whose largest logit is the label's; logits: (N, classes) float32 in file order;
+    predictions: (N,) int64; gates: None where they were not asked for or the network has none.
+    """
+
+    accuracy: float
+    logits: NDArray[np.float32]
+    predictions: NDArray[np.int64]
+    gates: GateStatistics | None
+    images_per_s: float
+
+
+@torch.no_grad()
+def evaluate(
+    network: FractionalNetwork,
+    dataset: Dataset,
+    limit: int | None = None,
+    batch: int = 256,
+    gate_images: int = _GATE_IMAGES,
+) -> Evaluation:
+    """Run a network over the first `limit` images of a data set (None: all of them).
+
+    Gates are counted on the first `gate_images` of them, because counting takes longer than computing. The network's
+    training mode is put back afterwards.
+
+    Raises:
+        DataError: The images do not have the format that the network reads.
+    """
+    check_format(network, dataset)
+    count = len(dataset) if limit is None else min(limit, len(dataset))
+    if count < 1:
+        raise DataError(f"limit = {limit!r} leaves no image to evaluate; allowed: 1 or more")
+    images = torch.from_numpy(dataset.images[:count]).permute(0, 3, 1, 2)
+    was_training = network.training
+    network.eval()
+    counter = GateCounter()
+    try:
+        start = time.perf_counter()
+        logits = torch.cat([network(part) for part in torch.split(images, batch)])
+        seconds = time.perf_counter() - start
+        if gate_images and network.precision != "float":
+            with network.observed_gates(counter.observe):
+                for part in torch.split(images[:gate_images], batch):
+                    network(part)
+    finally:
+        network.train(was_training)
+    predictions = logits.argmax(1).numpy()
+    gates = counter.statistics() if gate_images and network.precision != "float" else None
+    accuracy = float((predictions == dataset.labels[:count]).mean())
+    return Evaluation(accuracy, logits.numpy(), predictions, gates, count / max(seconds, 1e-9))
+
+
+def check_format(network: FractionalNetwork, dataset: Dataset) -> None:
+    """Raise DataError if a data set's images or classes are not what the network was built for."""
+    want, have = network.design.image, dataset.image_format
+    if want != have:
+        raise DataError(
+            f"the data has {have.height}×{have.width}×{have.colours} images in {have.classes} classes; the network "
+            f"reads {want.height}×{want.width}×{want.colours} in {want.classes}"
+        )

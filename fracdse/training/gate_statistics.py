@@ -1,0 +1,68 @@
+"""Count how often gates open, and how evenly over the lanes of an accelerator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from fracdse.gates import GateStatistics, LayerGates
+from fracdse.network.network import FractionalNetwork
+
+
+@dataclass
+class _Counts:
+    open_gates: float = 0.0
+    gates: int = 0
+    pixels: int = 0
+    largest: dict[int, float] = field(default_factory=dict)
+
+
+class GateCounter:
+    """Sum gate statistics over batches."""
+
+    def __init__(self) -> None:
+        self._layers: dict[str, _Counts] = {}
+        self._images = 0
+
+    def observe(self, name: str, gates: Tensor) -> None:
+        """Add the gates (N, C, H, W) of a layer."""
+        counts = self._layers.setdefault(name, _Counts())
+        if name == next(iter(self._layers)):
+            self._images += gates.shape[0]
+        channels = gates.shape[1]
+        flat = gates.permute(0, 2, 3, 1).reshape(-1, channels).int()
+        counts.open_gates += float(flat.sum())
+        counts.gates += flat.numel()
+        counts.pixels += flat.shape[0]
+        for lanes in divisors(channels):
+            # Lane i holds the channels c ≡ i (mod lanes), so the last axis of this view is the lane.
+            largest = flat.view(-1, channels // lanes, lanes).sum(1).amax(1)
+            counts.largest[lanes] = counts.largest.get(lanes, 0.0) + float(largest.sum())
+
+    def statistics(self) -> GateStatistics:
+        """Return what was seen so far."""
+        layers = tuple(
+            LayerGates(
+                name,
+                counts.open_gates / counts.gates,
+                {lanes: total / counts.pixels for lanes, total in counts.largest.items()},
+            )
+            for name, counts in self._layers.items()
+        )
+        return GateStatistics(layers, self._images)
+
+
+def divisors(number: int) -> list[int]:
+    """Return the divisors of a number, ascending."""
+    return [candidate for candidate in range(1, number + 1) if number % candidate == 0]
+
+
+@contextmanager
+def counted_gates(network: FractionalNetwork) -> Iterator[GateCounter]:
+    """Count the gates of every forward pass inside the block."""
+    counter = GateCounter()
+    with network.observed_gates(counter.observe):
+        yield counter

@@ -1,0 +1,97 @@
+"""The teacher of a distillation: a given network, or the float twin of the same topology, trained once and kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from fracdse.design import Design
+from fracdse.errors import DataError
+from fracdse.network.folder import load_network, load_state, load_tensors, save_tensors
+from fracdse.network.network import FractionalNetwork, build_network
+from fracdse.training.checkpoint import run_name
+from fracdse.training.data import Dataset
+from fracdse.training.phases import teacher_phases
+from fracdse.training.recipe import Recipe
+from fracdse.training.run import Progress, TrainingRun
+
+
+def teacher_for(
+    design: Design, train_set: Dataset, recipe: Recipe, seed: int, cache: Path | None, progress: Progress | None
+) -> FractionalNetwork | None:
+    """Return the teacher that a recipe asks for, or None if it asks for none.
+
+    A float twin is trained on demand; with a folder `cache` it is kept there under a name made from all that decides
+    it, and found again.
+
+    Raises:
+        DataError: The given teacher cannot be read or its blocks have other shapes than the design's.
+        TrainingError: Training the twin failed.
+    """
+    if not recipe.needs_teacher:
+        return None
+    if recipe.teacher:
+        return _given(Path(recipe.teacher), design)
+    twin, settings = _twin_design(design), _twin_recipe(recipe)
+    name = run_name(twin, settings, train_set, seed)
+    kept = cache / f"teacher-{name}.pt" if cache is not None else None
+    if kept is not None and kept.is_file():
+        network = build_network(twin, binary=False)
+        load_state(network, load_tensors(kept), str(kept))
+        return network
+    run = TrainingRun(twin, train_set, settings, teacher_phases(settings), seed, name)
+    while not run.done:
+        record = run.train_epoch(None)
+        if progress is not None:
+            progress(record)
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        save_tensors(kept, run.network.state_dict())
+    return run.network
+
+
+def _twin_design(design: Design) -> Design:
+    """Return the design whose float network teaches: what only binary layers need is left out, so that it is shared."""
+    plain = replace(
+        design.network,
+        gate_threshold=0.0,
+        si_width=0,
+        shortcut_bits=0,
+        elastic_link=False,
+        power_of_two=False,
+        batch_norm=True,
+        clip_bits=0,
+        codebook_bits=0,
+    )
+    return Design(design.image, plain)
+
+
+def _twin_recipe(recipe: Recipe) -> Recipe:
+    """Return what decides the twin's training: the plain settings, without anything about the student."""
+    return Recipe(
+        epochs=recipe.epochs,
+        real_epochs=recipe.real_epochs,
+        teacher_epochs=recipe.teacher_epochs,
+        batch_size=recipe.batch_size,
+        learning_rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        augmentation=recipe.augmentation,
+    )
+
+
+def _given(folder: Path, design: Design) -> FractionalNetwork:
+    teacher = load_network(folder)
+    own, theirs = (_block_shapes(each) for each in (design, teacher.design))
+    if own != theirs or teacher.design.image != design.image:
+        raise DataError(
+            f"the teacher in '{folder}' has blocks of shapes {theirs}, images {teacher.design.image}; "
+            f"this design has {own}, {design.image}",
+            hint="Give a teacher of the same body, depth and width, or leave it out to train the float twin.",
+        )
+    return teacher
+
+
+def _block_shapes(design: Design) -> list[tuple[int, int, int]]:
+    from fracdse.topology import gated_convs
+
+    return [(conv.out_channels, conv.out_height, conv.out_width) for conv in gated_convs(design)[1::2]]
