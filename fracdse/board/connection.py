@@ -125,7 +125,7 @@ def _limit_calls(device: Any) -> None:
     fields = ("method", "timeout", "metadata", "credentials", "wait_for_ready", "compression")
     base = collections.namedtuple("base", fields)  # type: ignore[misc]
 
-    class Details(base, grpc.ClientCallDetails):  # type: ignore[misc,valid-type]
+    class Details(base, grpc.ClientCallDetails):  # type: ignore[misc]
         """Call details with every field that gRPC reads."""
 
     class Limit(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, grpc.StreamUnaryClientInterceptor):  # type: ignore[misc]

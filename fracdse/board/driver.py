@@ -1,7 +1,7 @@
 """The accelerator's driver, on pynq: on the board itself, or from a host through pynq's remote device.
 
-It needs NumPy, pynq and four small modules of fracdse, so a bundle can carry it. The host encodes nothing: a frame is the
-image's bytes in row, column, colour order, and what comes back are the logits.
+It needs NumPy, pynq and four small modules of fracdse, so a bundle can carry it. The host encodes nothing: a frame is
+the image's bytes in row, column, colour order, and what comes back are the logits.
 """
 
 from __future__ import annotations
