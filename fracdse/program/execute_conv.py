@@ -96,7 +96,8 @@ class GatedConvRunner:
         """Return the number of thresholds that each word reaches."""
         rows = words.reshape(-1, self._spec.in_width * self._spec.in_channels)
         reached = [(rows >= threshold).view(np.int8) for threshold in self._thresholds]
-        return (reached[0] + reached[1] + reached[2]).reshape(words.shape)
+        codes: NDArray[np.int8] = (reached[0] + reached[1] + reached[2]).reshape(words.shape)
+        return codes
 
     def _sums(self, codes: NDArray[np.int8]) -> tuple[Map, Map]:
         """Return the leading and the trailing sums, (images·rows, columns·channels) each."""
@@ -121,7 +122,7 @@ class GatedConvRunner:
             shape = (images, rows // spec.stride, spec.stride, columns // spec.stride, spec.stride, channels)
             x = (x.reshape(shape).sum((2, 4), dtype=np.int64) + area // 2) >> (area.bit_length() - 1)
             x = x.astype(np.int32)
-        if layer.shortcut_thresholds is not None:
+        if layer.shortcut_thresholds is not None and layer.shortcut_descending is not None:
             codes = (x[..., None] >= layer.shortcut_thresholds).sum(-1)
             top = layer.shortcut_thresholds.shape[1]
             x = np.where(layer.shortcut_descending, top - codes, codes).astype(np.int32)
@@ -135,19 +136,22 @@ class GatedConvRunner:
             return y
         multiplier = _row(layer.link_multiplier, self._spec.out_width, np.int64)
         offset = _row(layer.link_offset, self._spec.out_width, np.int64)
-        return y + ((multiplier * shortcut + offset) >> layer.link_shift)
+        linked: Map = y + ((multiplier * shortcut + offset) >> layer.link_shift)
+        return linked
 
     def _post(self, y: Map, shortcut: Map) -> Map:
         """Return r + v: the multiply-add of one of two lines, added to the shortcut."""
         layer = self._layer
         upper = y >= self._split
-        value = y * np.where(upper, self._multiplier[1], self._multiplier[0])
-        value += np.where(upper, self._offset[1], self._offset[0])
-        value >>= layer.shift
+        total: Map = y * np.where(upper, self._multiplier[1], self._multiplier[0])
+        total += np.where(upper, self._offset[1], self._offset[0])
+        total >>= layer.shift
         if layer.residual_multiplier is None:
-            return value + shortcut
-        factor = _row(layer.residual_multiplier, self._spec.out_width, np.int64)
-        return value + ((factor * shortcut) >> layer.residual_shift)
+            total += shortcut
+        else:
+            factor = _row(layer.residual_multiplier, self._spec.out_width, np.int64)
+            total = total + ((factor * shortcut) >> layer.residual_shift)
+        return total
 
     def _largest_total(self) -> int:
         """Return a bound of |multiplier·y + offset| and of its sum with the residual; 2^62 where a link moves y."""

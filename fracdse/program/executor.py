@@ -29,7 +29,7 @@ _MAX_CHUNK_IMAGES = 32
 
 @dataclass(frozen=True)
 class ExecutionResult:
-    """logits: (N, classes) integers; predictions: (N,), the first of the largest logits; gates: statistics of the run."""
+    """logits: (N, classes); predictions: (N,), the first of the largest logits; gates: statistics of the run."""
 
     logits: IntArray
     predictions: IntArray
@@ -84,7 +84,7 @@ class Executor:
         """Return the logits (N, classes) of the last layer's words (N, H, W, C)."""
         classifier = self.program.classifier
         total = words.sum((1, 2), dtype=np.int64)
-        pooled = (total + rounding_half(classifier.pool_shift)) >> classifier.pool_shift
+        pooled: IntArray = (total + rounding_half(classifier.pool_shift)) >> classifier.pool_shift
         return pooled @ classifier.weight.T + classifier.bias
 
     def _run_chunk(self, images: NDArray[np.uint8]) -> tuple[IntArray, list[GateCounts]]:

@@ -34,7 +34,7 @@ def nearest_int(x: RealArray) -> IntArray:
 
 
 def shift_for(values: RealArray, bits: int) -> int:
-    """Return the largest shift (0 to 40) for which every |value|·2^shift fits a signed word of `bits` bits when rounded."""
+    """Return the largest shift (0 to 40) for which every value·2^shift, rounded, fits a signed word of `bits` bits."""
     largest = float(np.max(np.abs(values), initial=0.0))
     _, top = word_limits(bits)
     shift = _LARGEST_SHIFT

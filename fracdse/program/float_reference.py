@@ -61,7 +61,8 @@ def residual_ranges(parameters: NetworkParameters, images: NDArray[np.uint8]) ->
 def thermometer_counts(images: NDArray[np.uint8], levels: int, resolution: int) -> NDArray[np.uint8]:
     """Return how many of a pixel's levels are +1: round(pixel / resolution), half to even, at most `levels`."""
     table = np.minimum(np.rint(np.arange(256) / resolution), levels).astype(np.uint8)
-    return table[images]
+    counts: NDArray[np.uint8] = table[images]
+    return counts
 
 
 def thermometer(images: NDArray[np.uint8], levels: int, resolution: int) -> FloatMap:
@@ -74,7 +75,8 @@ def thermometer(images: NDArray[np.uint8], levels: int, resolution: int) -> Floa
 def quantise_levels(x: FloatMap, bits: int) -> FloatMap:
     """Return x on the 2^bits levels of [−1, 1] (networks.md §1), rounding half to even."""
     half_steps = np.float32((2**bits - 1) / 2)
-    return np.rint((np.clip(x, -1, 1) + np.float32(1)) * half_steps) / half_steps - np.float32(1)
+    levels: FloatMap = np.rint((np.clip(x, -1, 1) + np.float32(1)) * half_steps)
+    return levels / half_steps - np.float32(1)
 
 
 def _chunks(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
@@ -136,12 +138,14 @@ def full_interaction(interaction: NDArray[Any]) -> NDArray[Any]:
     width, inputs = interaction.shape[:2]
     if inputs == width:
         return interaction
-    return interaction * np.eye(width, dtype=interaction.dtype)[:, :, None, None]
+    full: NDArray[Any] = interaction * np.eye(width, dtype=interaction.dtype)[:, :, None, None]
+    return full
 
 
 def _fixed(x: FloatMap, step: float, bits: int) -> FloatMap:
     top = 2 ** (bits - 1)
-    return np.clip(np.rint(x / np.float32(step)), -top, top - 1) * np.float32(step)
+    steps: FloatMap = np.clip(np.rint(x / np.float32(step)), -top, top - 1)
+    return steps * np.float32(step)
 
 
 def _affine(x: FloatMap, affine: Affine) -> FloatMap:
@@ -149,5 +153,5 @@ def _affine(x: FloatMap, affine: Affine) -> FloatMap:
 
 
 def _logits(parameters: NetworkParameters, residual: FloatMap) -> FloatMap:
-    pooled = residual.mean((1, 2), dtype=np.float32)
+    pooled: FloatMap = residual.mean((1, 2), dtype=np.float32)
     return pooled @ parameters.classifier.weight.T + parameters.classifier.bias

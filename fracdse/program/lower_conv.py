@@ -6,7 +6,7 @@ import numpy as np
 
 from fracdse.design import Design
 from fracdse.errors import ProgramError
-from fracdse.parameters import GatedConvParameters, StemParameters
+from fracdse.parameters import FloatArray, GatedConvParameters, StemParameters
 from fracdse.program.fixed_point import IntArray, RealArray, nearest_int, quantised, rounding_half, shift_for
 from fracdse.program.lower_si import lower_si
 from fracdse.program.model import GatedConvProgram, SignArray, StemProgram
@@ -73,7 +73,7 @@ def lower_gated_conv(
     )
 
 
-def signs(weight: np.ndarray) -> SignArray:
+def signs(weight: FloatArray) -> SignArray:
     """Return ±1 weights as int8."""
     return np.where(weight > 0, 1, -1).astype(np.int8)
 
@@ -109,6 +109,6 @@ def _check_powers_of_two(name: str, slope: RealArray) -> None:
     wrong = np.abs(exponent - np.rint(exponent)) > 1e-9
     if np.any(wrong):
         raise ProgramError(
-            f"layer {name}: {int(wrong.sum())} of {slope.size} multipliers of a power-of-two design are not powers of two",
+            f"layer {name}: {int(wrong.sum())} of {slope.size} multipliers are not powers of two, as the design asks",
             hint="Round batch norm scales and PReLU slopes to powers of two before lowering.",
         )

@@ -3,8 +3,8 @@
 Conventions, for every layer:
 
 - All values are signed two's-complement integers unless said otherwise; `>>` is the arithmetic shift (floor).
-- sat(x, n) clamps x to −2^(n−1) … 2^(n−1) − 1. Sums before a sat never overflow: hardware sizes them from the
-constants.
+- sat(x, n) clamps x to −2^(n−1) … 2^(n−1) − 1. Sums before a sat never overflow: hardware sizes them from
+  the constants.
 - u is the residual word of `feature_bits` bits a channel; the real residual is α_c·u + β_c with constants that lowering
   keeps to itself. Images, feature maps and weights are in (channel, row, column) order.
 - Rounding constants (half of 2^shift) are part of the stored offsets.
@@ -19,10 +19,10 @@ Gated conv:      k = number of the channel's three thresholds t1 ≤ t2 ≤ t3 w
                  x = shortcut(u): (sum of the stride² pixels + stride²/2) >> log2(stride²) where stride > 1; with
                      `shortcut_thresholds` t of shape (C_in, 2^b − 1): code = number of t ≤ x, 2^b − 1 − code where
                      `shortcut_descending`; channels repeated as cat(x, x) up to C_out
-                 y = y + ((link_multiplier_c·x + link_offset_c) >> link_shift)               where link_multiplier is
-                 given s = 1 if y ≥ split_c else 0 r = x, or (residual_multiplier_c·x) >> residual_shift
-                 where that is given; its
-                     rounding is part of `offset`'s place below: r is floored
+                 y = y + ((link_multiplier_c·x + link_offset_c) >> link_shift)        where link_multiplier is given
+                 s = 1 if y ≥ split_c else 0
+                 r = x, or (residual_multiplier_c·x) >> residual_shift                where residual_multiplier is
+                     given; `offset` makes up for its being floored
                  v = (multiplier[s, c]·y + offset[s, c]) >> shift
                  u' = sat(r + v + si, feature_bits)
 SI branch:       z = sat((u + half) >> input_shift, bits)             half = 2^(input_shift − 1), 0 where the shift is 0

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 AnyArray = NDArray[Any]
 
 
-def padded(shape: tuple[int, int, int, int], kernel: int, dtype: Any) -> tuple[AnyArray, AnyArray]:
-    """Return a zeroed map of `shape` with kernel // 2 pixels of padding, and the view of its inside."""
+def padded(shape: tuple[int, ...], kernel: int, dtype: Any) -> tuple[AnyArray, AnyArray]:
+    """Return a zeroed map of `shape` (N, H, W, C) with kernel // 2 pixels of padding, and the view of its inside."""
     images, rows, columns, channels = shape
     pad = kernel // 2
     whole = np.zeros((images, rows + 2 * pad, columns + 2 * pad, channels), dtype)
@@ -46,5 +46,5 @@ def convolve(image: AnyArray, weight: AnyArray, stride: int) -> AnyArray:
     whole, inside = padded(image.shape, kernel, image.dtype)
     inside[...] = image
     images, rows, columns, _ = whole.shape
-    product = patch_rows(whole, kernel, stride) @ weight_matrix(weight).astype(image.dtype)
+    product: AnyArray = patch_rows(whole, kernel, stride) @ weight_matrix(weight).astype(image.dtype)
     return product.reshape(images, (rows - kernel) // stride + 1, (columns - kernel) // stride + 1, -1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fracdse.parameters import GatedConvParameters
 from fracdse.program.fixed_point import IntArray, RealArray
@@ -38,10 +39,11 @@ def two_lines(layer: GatedConvParameters, largest_y: int) -> TwoLines:
     )
 
 
-def _split(scale: RealArray, shift: RealArray, upwards: np.ndarray, largest_y: int) -> IntArray:
+def _split(scale: RealArray, shift: RealArray, upwards: NDArray[np.bool_], largest_y: int) -> IntArray:
     """Return the first integer y of row 1: where scale·y + shift reaches 0, or just after it where it falls."""
     with np.errstate(divide="ignore", invalid="ignore"):
         corner = -shift / scale
     corner = np.where(scale == 0, np.where(shift >= 0, -np.inf, np.inf), corner)
     first = np.where(upwards, np.ceil(corner), np.floor(corner) + 1)
-    return np.clip(first, -largest_y - 1, largest_y + 1).astype(np.int64)
+    split: RealArray = np.clip(first, -largest_y - 1, largest_y + 1)
+    return split.astype(np.int64)

@@ -54,7 +54,7 @@ def plan_scales(parameters: NetworkParameters, ranges: Sequence[LayerRange]) -> 
         first = len(scales)
         start = _start(parameters, specs, scales)
         alphas = _longest_chain(start, gains[first:], specs[first:], steps[first:], _exponent_limits(parameters))
-        factor = np.where(start.zero, 0.0, start.slope / alphas[0])
+        factor = start.slope / alphas[0]
         if np.all(factor == 1) and first:
             scales.append(WordScale(alphas[0], ranges[first].middle))
         else:
@@ -74,15 +74,10 @@ def shortcut_scale(spec: GatedConvSpec, scale: WordScale) -> tuple[RealArray, Re
 
 @dataclass(frozen=True)
 class _Start:
-    """Where a chain begins: slope (C,) of the real value in what is added, unit (C,) whose 2^−k multiples alpha may be."""
+    """Where a chain begins: slope (C,) of the real value in what is added; alpha may be unit (C,) / 2^k."""
 
     slope: RealArray
     unit: RealArray
-
-    @property
-    def zero(self) -> np.ndarray:
-        """Return the channels whose residual adds nothing."""
-        return self.slope == 0
 
 
 def _start(parameters: NetworkParameters, specs: Sequence[GatedConvSpec], scales: Sequence[WordScale]) -> _Start:

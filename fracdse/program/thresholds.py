@@ -35,6 +35,6 @@ def quantiser_thresholds(
 
 
 def gate_thresholds(threshold: NDArray[np.float32], fan_in: int) -> IntArray:
-    """Return the smallest leading sum M with (2/3)·M > Δ: floor(1.5·Δ) + 1, kept where M can reach it or just miss it."""
-    first = np.floor(1.5 * threshold.astype(float)) + 1
-    return np.clip(first, -fan_in - 1, fan_in + 1).astype(np.int64)
+    """Return the smallest leading sum M with (2/3)·M > Δ: floor(1.5·Δ) + 1, moved to just beyond M's range."""
+    first: RealArray = np.clip(np.floor(1.5 * threshold.astype(float)) + 1, -fan_in - 1, fan_in + 1)
+    return first.astype(np.int64)
