@@ -1,4 +1,4 @@
-"""Finding the programs that builds run: Yosys, Verilator, a C++ compiler, make and Vivado."""
+"""Finding the programs that builds run: Yosys, Verilator, a C++ compiler and Vivado."""
 
 from __future__ import annotations
 
@@ -80,16 +80,6 @@ def find_compiler() -> Tool:
     given = os.environ.get("CXX")
     names = (given,) if given else ("g++", "clang++")
     return _on_path("C++ compiler", names, "install one, for example: apt-get install g++", "set CXX to its path")
-
-
-def find_make() -> Tool:
-    """Return GNU make: the program MAKE names, else make on PATH.
-
-    Raises:
-        ToolNotFound: There is none.
-    """
-    names = (os.environ.get("MAKE") or "make",)
-    return _on_path("GNU make", names, "install it, for example: apt-get install make", "set MAKE to its path")
 
 
 def find_vivado(given: str | Path | None = None) -> Tool:

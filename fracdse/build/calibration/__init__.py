@@ -1,0 +1,1 @@
+"""Synthesising units and whole small networks, to fit the hardware model to."""

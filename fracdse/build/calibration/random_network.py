@@ -1,0 +1,106 @@
+"""Random trained-looking networks: what synthesis sees of a network is its sizes and the spread of its constants."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fracdse.design import Design
+from fracdse.parameters import (
+    Affine,
+    ClassifierParameters,
+    GatedConvParameters,
+    NetworkParameters,
+    SIParameters,
+    StemParameters,
+)
+from fracdse.topology import GatedConvSpec, PoolSpec, SIBranchSpec, StemSpec, gated_convs, topology
+
+FloatArray = NDArray[np.float32]
+
+
+def random_parameters(design: Design, generator: np.random.Generator) -> NetworkParameters:
+    """Return parameters of the size and spread that trained networks have.
+
+    Sums are scaled to unit variance by the batch norms, about four in ten gates open, PReLU slopes run from −1 to 1, and
+    a few scales are negative, as in the released FracBNN network.
+    """
+    layers = topology(design)
+    stem = next(spec for spec in layers if isinstance(spec, StemSpec))
+    pool = next(spec for spec in layers if isinstance(spec, PoolSpec))
+    stem_shape = (stem.out_channels, stem.in_channels, stem.kernel, stem.kernel)
+    spread = (stem.in_channels * stem.kernel**2) ** 0.5
+    return NetworkParameters(
+        design,
+        StemParameters(_signs(generator, stem_shape), _norm(generator, stem.out_channels, 3 * spread, design)),
+        tuple(_conv(generator, spec, design) for spec in gated_convs(design)),
+        ClassifierParameters(
+            generator.normal(0, 0.3, (design.image.classes, pool.channels)).astype(np.float32),
+            generator.normal(0, 0.3, design.image.classes).astype(np.float32),
+        ),
+    )
+
+
+def random_images(design: Design, generator: np.random.Generator, count: int = 2) -> NDArray[np.uint8]:
+    """Return smooth random images, of shape (count, height, width, colours)."""
+    image = design.image
+    coarse = generator.integers(0, 256, (count, image.height // 4 + 1, image.width // 4 + 1, image.colours))
+    fine = coarse.repeat(4, axis=1).repeat(4, axis=2)[:, : image.height, : image.width]
+    return np.asarray(fine, dtype=np.uint8)
+
+
+def _conv(generator: np.random.Generator, spec: GatedConvSpec, design: Design) -> GatedConvParameters:
+    channels = spec.out_channels
+    spread = spec.fan_in**0.5
+    slope = generator.uniform(-1, 1, channels)
+    return GatedConvParameters(
+        weight=_signs(generator, (channels, spec.in_channels, spec.kernel, spec.kernel)),
+        threshold=_normal(generator, channels, 0.2 * spread, 0.2 * spread),
+        norm_conv=_norm(generator, channels, spread, design),
+        shift_in=_normal(generator, channels, 0, 0.3),
+        slope=_powers(slope) if design.network.power_of_two else slope.astype(np.float32),
+        shift_out=_normal(generator, channels, 0, 0.3),
+        norm_out=_norm(generator, channels, 1.3, design),
+        link=_link(generator, channels, design) if spec.elastic_link else None,
+        si=_si(generator, spec, spec.si) if spec.si else None,
+    )
+
+
+def _si(generator: np.random.Generator, spec: GatedConvSpec, branch: SIBranchSpec) -> SIParameters:
+    width, inner = branch.width, branch.width if branch.interaction == "full" else 1
+    step = 2.0 ** -(branch.bits - 3)
+    return SIParameters(
+        bits=branch.bits,
+        squeeze=_normal(generator, (width, spec.in_channels), 0, spec.in_channels**-0.5),
+        squeeze_bias=_normal(generator, width, 0, 0.1),
+        interaction=(np.round(generator.normal(0, 0.4, (width, inner, 3, 3)) / step) * step).astype(np.float32),
+        expand=_normal(generator, (spec.out_channels, width), 0, 0.3),
+        expand_bias=_normal(generator, spec.out_channels, 0, 0.1),
+        input_step=step,
+        squeeze_step=step,
+        interaction_step=step,
+    )
+
+
+def _link(generator: np.random.Generator, channels: int, design: Design) -> FloatArray:
+    link = generator.normal(0.3, 0.2, channels)
+    return _powers(link) if design.network.power_of_two else link.astype(np.float32)
+
+
+def _norm(generator: np.random.Generator, channels: int, spread: float, design: Design) -> Affine:
+    scale = generator.lognormal(0, 0.35, channels) / spread * np.where(generator.random(channels) < 0.1, -1, 1)
+    scale = _powers(scale) if design.network.power_of_two else scale.astype(np.float32)
+    return Affine(scale, _normal(generator, channels, 0, 0.3))
+
+
+def _powers(values: NDArray[np.float64]) -> FloatArray:
+    """Round to the nearest power of two in the exponent, keeping signs."""
+    return (np.sign(values) * 2.0 ** np.round(np.log2(np.maximum(np.abs(values), 1e-3)))).astype(np.float32)
+
+
+def _normal(generator: np.random.Generator, shape: int | tuple[int, ...], mean: float, spread: float) -> FloatArray:
+    return generator.normal(mean, spread, shape).astype(np.float32)
+
+
+def _signs(generator: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+    return np.where(generator.random(shape) < 0.5, -1, 1).astype(np.float32)

@@ -1,0 +1,161 @@
+"""Compiling an accelerator's Verilog and a C++ main to a simulator with Verilator; executables are kept by content."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fracdse import registers
+from fracdse.build.cache import cache_folder, digest_of
+from fracdse.build.cpp_build import CppBuild
+from fracdse.build.processes import run_tool
+from fracdse.build.tools import find_compiler, find_verilator
+from fracdse.errors import BuildFailed
+
+MODEL_CLASS = "Vaccelerator"
+_CPP_FOLDER = Path(__file__).with_name("cpp")
+_VERILATOR_OPTIONS = (
+    "--cc", "--exe", "--prefix", MODEL_CLASS, "--no-timing", "--no-assert", "-O3", "--x-assign", "fast",
+    "--x-initial", "fast", "--output-split", "20000", "--output-split-cfuncs", "2000",
+)  # fmt: skip
+# Lint that says something is wrong with the hardware; the rest is style that generated Verilog need not have.
+_LINT = ("-Wall", "-Wno-DECLFILENAME", "-Wno-UNUSEDSIGNAL", "-Wno-UNUSEDPARAM", "-Wno-fatal")
+_FAST, _SLOW = "-O2", "-O0"
+_WORTH_PRECOMPILING = 5
+_RUNTIME = ("verilated", "verilated_threads")
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """How to compile.
+
+    Attributes:
+        jobs: Compiler processes at once; one a processor, as far as memory allows, where None.
+        timeout_s: Longest time of Verilator, and of the compiler.
+        cache: Cache folder; the user's where None.
+    """
+
+    jobs: int | None = None
+    timeout_s: int = 1800
+    cache: Path | None = None
+
+
+def compile_model(
+    verilog: Mapping[str, str] | str, main_cpp: str, *, top: str, options: CompileOptions | None = None
+) -> Path:
+    """Compile Verilog and a C++ main to an executable and return its path; a model compiled before is only looked up.
+
+    The Verilated class is `Vaccelerator`; the main may include `bench.h` (clock, streams and registers, in `cpp/`
+    beside this file) and `registers.h` (`REGISTER_…`, `CONTROL_…`, `STATUS_…`, from fracdse/registers.py).
+
+    Args:
+        verilog: One text, or texts by file name.
+        main_cpp: Text of the C++ file with `main`.
+        top: Name of the top module.
+        options: How to compile.
+
+    Raises:
+        ToolNotFound: Verilator or a C++ compiler is missing.
+        BuildFailed: One of them refuses the text or runs out of time.
+    """
+    options = options or CompileOptions()
+    files = {"top.v": verilog} if isinstance(verilog, str) else dict(verilog)
+    sources = {
+        "main.cpp": main_cpp,
+        "registers.h": _register_header(),
+        "bench.h": (_CPP_FOLDER / "bench.h").read_text(),
+    }
+    tools = (find_verilator().version, find_compiler().version)
+    everything = [text for pair in sorted({**files, **sources}.items()) for text in pair]
+    key = digest_of(*tools, *_VERILATOR_OPTIONS, *_flags(), _FAST, _SLOW, top, *everything)
+    executable = (options.cache or cache_folder()) / "verilator" / key / "model"
+    if not executable.is_file():
+        _build(files, sources, top, executable, options)
+    return executable
+
+
+def lint(verilog: Mapping[str, str] | str, *, top: str, timeout_s: int = 600) -> list[str]:
+    """Return Verilator's lint messages on a design, style apart; empty where it is clean.
+
+    Raises:
+        ToolNotFound: Verilator is missing.
+        BuildFailed: Verilator refuses the text.
+    """
+    files = {"top.v": verilog} if isinstance(verilog, str) else dict(verilog)
+    with tempfile.TemporaryDirectory(prefix="fracdse-lint-") as name:
+        folder = Path(name)
+        _write(folder, files)
+        talk = _verilate(["--lint-only", *_LINT, "--no-timing", "--top-module", top, *files], folder, timeout_s)
+    return [line for line in talk.splitlines() if line.startswith("%Warning")]
+
+
+def _build(
+    files: Mapping[str, str], sources: Mapping[str, str], top: str, executable: Path, options: CompileOptions
+) -> None:
+    """Compile in a folder of its own beside the executable's, and move the executable there when it is done."""
+    executable.parent.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + options.timeout_s
+    folder = Path(tempfile.mkdtemp(prefix="build-", dir=executable.parent.parent))
+    try:
+        _write(folder, {**files, **sources})
+        arguments = [*_VERILATOR_OPTIONS, "-Wno-fatal", "-Wno-lint", "-Wno-style", "--top-module", top, "--Mdir", "."]
+        _verilate([*arguments, *files, "main.cpp"], folder, options.timeout_s)
+        runtime = _runtime_objects(executable.parent.parent, options, deadline)
+        build = CppBuild(folder, _flags(), options.jobs, deadline)
+        model = [(path, _SLOW if "__Slow" in path.name else _FAST) for path in sorted(folder.glob("*.cpp"))]
+        for level in (_FAST, _SLOW):
+            if sum(used == level for _, used in model) >= _WORTH_PRECOMPILING:
+                build.precompile(f"{MODEL_CLASS}__pch.h", level)
+        build.link([*build.objects(model), *runtime], folder / "model")
+        executable.parent.mkdir(exist_ok=True)
+        (folder / "model").replace(executable)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _runtime_objects(cache: Path, options: CompileOptions, deadline: float) -> list[Path]:
+    """Return the objects of Verilator's runtime library, compiled once a version of Verilator and the compiler."""
+    tool = find_verilator()
+    key = digest_of(tool.version, find_compiler().version, *_flags())
+    target = cache / f"runtime-{key}"
+    if not target.is_dir():
+        folder = Path(tempfile.mkdtemp(prefix="build-", dir=cache))
+        build = CppBuild(folder, _flags(), options.jobs, deadline)
+        try:
+            build.objects([(tool.root / "include" / f"{name}.cpp", _FAST) for name in _RUNTIME])
+            with contextlib.suppress(OSError):  # another process was faster
+                folder.replace(target)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    return [target / f"{name}.o" for name in _RUNTIME]
+
+
+def _flags() -> tuple[str, ...]:
+    include = find_verilator().root / "include"
+    features = ("COVERAGE", "SC", "TIMING", "TRACE", "TRACE_FST", "TRACE_VCD", "TRACE_SAIF")
+    return ("-std=c++17", "-w", "-I.", f"-I{include}", f"-I{include}/vltstd", *(f"-DVM_{name}=0" for name in features))
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        if Path(name).name != name:
+            raise BuildFailed(f"'{name}' is not a plain file name")
+        (folder / name).write_text(text)
+
+
+def _verilate(arguments: list[str], folder: Path, timeout_s: int) -> str:
+    tool = find_verilator()
+    environment = {"VERILATOR_ROOT": str(tool.root)}
+    return run_tool([*tool.command, *arguments], folder, "Verilator", timeout_s=timeout_s, environment=environment)
+
+
+def _register_header() -> str:
+    values = {f"REGISTER_{register.name}": int(register) for register in registers.Register}
+    values |= {name: getattr(registers, name) for name in dir(registers) if name.startswith(("CONTROL_", "STATUS_"))}
+    lines = [f"constexpr unsigned {name} = {value};" for name, value in sorted(values.items())]
+    return "\n".join(["#pragma once", *lines, ""])
