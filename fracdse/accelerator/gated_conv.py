@@ -1,0 +1,59 @@
+"""The gated convolution: window, then the engine that its folding asks for."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from fracdse.accelerator.arithmetic import signed_bits
+from fracdse.accelerator.folded_engine import FoldedEngine
+from fracdse.accelerator.schedule import Schedule
+from fracdse.accelerator.streams import code_stream, lanes_stream
+from fracdse.accelerator.window import Window
+from fracdse.accelerator.window_types import WindowGeometry
+from fracdse.folding import LayerFolding
+from fracdse.program.model import GatedConvProgram
+from fracdse.topology import GatedConvSpec
+
+
+def sum_bits(spec: GatedConvSpec, program: GatedConvProgram) -> int:
+    """Return the width of y, signed: |y| ≤ 3·fan-in, or `clip_bits` where the layer clips to fewer."""
+    full = signed_bits(-3 * spec.fan_in, 3 * spec.fan_in)
+    return min(full, program.clip_bits) if program.clip_bits else full
+
+
+class GatedConv(wiring.Component):
+    """Compute y = 2·M + gate·L of every output pixel and channel (fracdse.program.model).
+
+    activations: one beat a pixel, natural channel order. sums: channels/lanes beats a pixel in the order of the folding.
+    open_gates, open_gates_valid: number of open gates of a pixel, once a pixel. A synchronous reset returns to the first
+    pixel of a frame.
+    """
+
+    def __init__(self, spec: GatedConvSpec, program: GatedConvProgram, folding: LayerFolding) -> None:
+        self.spec, self.program, self.folding = spec, program, folding
+        self.y_bits = sum_bits(spec, program)
+        self.geometry = WindowGeometry.of(spec)
+        self.schedule = Schedule.of(spec.out_channels, folding)
+        super().__init__(
+            {
+                "activations": In(code_stream(spec.in_channels)),
+                "sums": Out(lanes_stream(signed(self.y_bits), folding.lanes)),
+                "open_gates": Out(spec.out_channels.bit_length()),
+                "open_gates_valid": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Connect window and engine."""
+        m = Module()
+        m.submodules.window = window = Window(self.geometry)
+        m.submodules.engine = engine = FoldedEngine(
+            self.geometry, self.program, self.schedule, self.folding.weight_memory, self.y_bits
+        )
+        wiring.connect(m, wiring.flipped(self.activations), window.activations)
+        wiring.connect(m, window.columns, engine.columns)
+        wiring.connect(m, engine.sums, wiring.flipped(self.sums))
+        m.d.comb += [self.open_gates.eq(engine.open_gates), self.open_gates_valid.eq(engine.open_gates_valid)]
+        return m
