@@ -1,0 +1,53 @@
+"""Small pieces of integer logic that every unit shares: constant tables, widths, saturation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed, unsigned
+
+
+def shape_of(values: Iterable[int]) -> Shape:
+    """Return the narrowest shape that holds all values: unsigned where none is negative."""
+    known = [int(value) for value in values]
+    low, high = min(known), max(known)
+    if low >= 0:
+        return unsigned(max(1, high.bit_length()))
+    return signed(max((~low).bit_length(), high.bit_length()) + 1)
+
+
+def signed_bits(low: int, high: int) -> int:
+    """Return the bits of the narrowest two's-complement word that holds `low` and `high`."""
+    return max((~low if low < 0 else low).bit_length(), (~high if high < 0 else high).bit_length()) + 1
+
+
+def constant_table(m: Module, index: Value, values: Sequence[int], name: str = "table") -> Value:
+    """Look `index` up in a table of constants, combinationally; it becomes LUT logic, never a memory.
+
+    Indices past the end give the first entry. The result is as narrow as the values allow.
+    """
+    entries = [int(value) for value in values]
+    shape = shape_of(entries)
+    if len(set(entries)) == 1:
+        return Const(entries[0], shape)
+    out = Signal(shape, name=name)
+    with m.Switch(index):
+        for position, entry in enumerate(entries[1:], start=1):
+            if entry != entries[0]:
+                with m.Case(position):
+                    m.d.comb += out.eq(entry)
+        with m.Default():
+            m.d.comb += out.eq(entries[0])
+    return out
+
+
+def saturate(value: Value, bits: int) -> Value:
+    """Clamp a signed value to `bits` bits: −2^(bits−1) … 2^(bits−1) − 1."""
+    width = len(value)
+    if width <= bits:
+        return value
+    high = value[bits - 1 :]
+    sign = value[-1]
+    fits = high.all() | ~high.any()
+    limit = Cat((~sign).replicate(bits - 1), sign)
+    return Mux(fits, value[:bits], limit).as_signed()

@@ -1,0 +1,91 @@
+"""Multiplication by a constant of a small table: one DSP slice, or shifts where the constants allow.
+
+Latency: two register stages from operand and index to the product, a third to the sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+
+from fracdse.accelerator.arithmetic import constant_table
+from fracdse.accelerator.pipeline import Pipeline
+
+
+def is_shift(multiplier: int, factor: int) -> bool:
+    """Say whether a multiplier is 0 or ± a power of two times `factor`."""
+    magnitude = abs(int(multiplier))
+    return magnitude % factor == 0 and (magnitude // factor).bit_count() <= 1
+
+
+def shift_factor(multipliers: Sequence[int]) -> int | None:
+    """Return 1 or 3 where all multipliers are 0 or ± powers of two times it, and None where a multiplier is needed."""
+    return next((factor for factor in (1, 3) if all(is_shift(value, factor) for value in multipliers)), None)
+
+
+def uses_dsp(multipliers: Sequence[int]) -> bool:
+    """Say whether multiplication by any of these constants takes a DSP slice (a lane)."""
+    return shift_factor(multipliers) is None
+
+
+def product_and_carry(
+    m: Module, pipe: Pipeline, operand: Value, index: Value, multipliers: Sequence[int], *, factor: int | None
+) -> tuple[Value, Value]:
+    """Return (product, carry) two stages later, with operand·multipliers[index] = product + carry.
+
+    Args:
+        m: Module to build in.
+        pipe: Stages to build with.
+        operand: Signed value.
+        index: Position in `multipliers`, at the same stage as the operand.
+        multipliers: The constants.
+        factor: What `shift_factor` says of all lanes together; None takes a DSP slice.
+    """
+    if factor is None:
+        constant = constant_table(m, index, multipliers, name="multiplier")
+        a, b = pipe.registers(operand, Value.cast(constant).as_signed() if constant.shape().signed else constant)
+        return pipe.register(a * b, name="product"), Const(0, 1)
+    scaled = operand if factor == 1 else (operand << 1) + operand
+    steps = [(abs(int(value)) // factor).bit_length() - 1 if value else 0 for value in multipliers]
+    shared = min(steps)
+    amount = constant_table(m, index, [step - shared for step in steps], name="amount")
+    negative = constant_table(m, index, [int(value < 0) for value in multipliers], name="negative")
+    used = constant_table(m, index, [int(value != 0) for value in multipliers], name="used")
+    width = len(scaled) + max(steps) - shared
+    shifted = Signal(signed(width), name="shifted")
+    m.d.comb += shifted.eq(scaled << amount)
+    shifted, negative_1 = pipe.registers(Mux(used, shifted, 0).as_signed(), Value.cast(negative))
+    flipped, carry = pipe.registers(shifted ^ negative_1.replicate(width).as_signed(), negative_1)
+    return _align(flipped, carry, shared)
+
+
+def _align(flipped: Value, carry: Value, shared: int) -> tuple[Value, Value]:
+    """Shift −x − 1 and its carry left together: (f + c)·2^n = Cat(c…c, f) + c."""
+    return Cat(carry.replicate(shared), flipped).as_signed(), carry
+
+
+def add_with_carry(left: Value, right: Value, carry: Value) -> Value:
+    """Add two signed values and a carry bit in one carry chain."""
+    if isinstance(carry, Const):
+        return left + right
+    return (Cat(Const(1, 1), left).as_signed() + Cat(carry, right).as_signed()) >> 1
+
+
+def multiply_add(
+    m: Module,
+    pipe: Pipeline,
+    operand: Value,
+    index: Value,
+    multipliers: Sequence[int],
+    addend: Callable[[Value], Value],
+    *,
+    factor: int | None,
+) -> Value:
+    """Return operand·multipliers[index] + addend, three stages later.
+
+    `addend` is given `index` one stage later and returns the value to add at that stage.
+    """
+    product, carry = product_and_carry(m, pipe, operand, index, multipliers, factor=factor)
+    added = pipe.register(addend(pipe.register(index, name="index")), name="addend")
+    return pipe.register(add_with_carry(product, added, carry), name="sum")
