@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fracdse.program.execute_si import SIRunner
+from fracdse.program.execute_si import SIResult, SIRunner
 from fracdse.program.fixed_point import word_limits
 from fracdse.program.model import GatedConvProgram, IntArray
 from fracdse.program.patches import padded, patch_rows, weight_matrix
@@ -27,17 +27,18 @@ Map = NDArray[Any]
 
 @dataclass(frozen=True)
 class ConvResult:
-    """What a gated convolution computes: maps (N, H', W', C), codes (N, H, W, I).
+    """What a gated convolution computes: maps (N, H', W', C), reached (N, H, W, I).
 
-    codes: the two-bit activations; leading, trailing: M and L; gate: M ≥ threshold; y: after clip and link;
-    total: the sum before saturation; words: u'.
+    reached: the number of thresholds that each input word reaches; leading, trailing: M and L; gate: M ≥ threshold;
+    y: after clip and link; si: the branch's words; total: the sum before saturation; words: u'.
     """
 
-    codes: NDArray[np.int8]
+    reached: NDArray[np.int8]
     leading: NDArray[np.int32]
     trailing: NDArray[np.int32]
     gate: NDArray[np.bool_]
     y: Map
+    si: SIResult | None
     total: Map
     words: NDArray[np.int32]
 
@@ -69,8 +70,8 @@ class GatedConvRunner:
 
     def run(self, words: NDArray[np.int32]) -> ConvResult:
         """Run on input words u (N, H, W, I)."""
-        codes = self._rising_codes(words)
-        leading, trailing = self._sums(codes)
+        reached = self._reached(words)
+        leading, trailing = self._sums(reached)
         gate = leading >= self._gate
         y = 2 * leading + trailing * gate
         if self._layer.clip_bits:
@@ -79,32 +80,33 @@ class GatedConvRunner:
         y = self._linked(y, shortcut)
         total = self._post(y, shortcut)
         shape = (len(words), self._spec.out_height, self._spec.out_width, self._spec.out_channels)
-        if self._si is not None:
-            total = total.reshape(shape) + self._si.run(words)
-        descending = self._layer.descending
+        si = None if self._si is None else self._si.run(words)
+        if si is not None:
+            total = total.reshape(shape) + si.added
         return ConvResult(
-            codes=np.where(descending, 3 - codes, codes),
+            reached=reached,
             leading=leading.reshape(shape),
             trailing=trailing.reshape(shape),
             gate=gate.reshape(shape),
             y=y.reshape(shape),
+            si=si,
             total=total.reshape(shape),
             words=np.clip(total, *self._limits).astype(np.int32).reshape(shape),
         )
 
-    def _rising_codes(self, words: NDArray[np.int32]) -> NDArray[np.int8]:
+    def _reached(self, words: NDArray[np.int32]) -> NDArray[np.int8]:
         """Return the number of thresholds that each word reaches."""
         rows = words.reshape(-1, self._spec.in_width * self._spec.in_channels)
         reached = [(rows >= threshold).view(np.int8) for threshold in self._thresholds]
         codes: NDArray[np.int8] = (reached[0] + reached[1] + reached[2]).reshape(words.shape)
         return codes
 
-    def _sums(self, codes: NDArray[np.int8]) -> tuple[Map, Map]:
+    def _sums(self, reached: NDArray[np.int8]) -> tuple[Map, Map]:
         """Return the leading and the trailing sums, (images·rows, columns·channels) each."""
         spec, k_bits = self._spec, self._k_bits
-        whole, inside = padded(codes.shape, spec.kernel, self._float)
+        whole, inside = padded(reached.shape, spec.kernel, self._float)
         digits = np.array([-(1 << k_bits) - 1, -(1 << k_bits) + 1, (1 << k_bits) - 1, (1 << k_bits) + 1], self._float)
-        inside[...] = digits[codes]
+        inside[...] = digits[reached]
         product = patch_rows(whole, spec.kernel, spec.stride) @ self._weights
         both = product.astype(np.int32 if self._float is np.float32 else np.int64)
         both = both.reshape(-1, spec.out_width * spec.out_channels)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,16 @@ from fracdse.program.patches import convolve
 from fracdse.topology import GatedConvSpec
 
 
+@dataclass(frozen=True)
+class SIResult:
+    """z (N, H, W, I), a (N, H, W, S), b (N, H', W', S) and what is added, (N, H', W', C)."""
+
+    z: IntArray
+    a: IntArray
+    b: IntArray
+    added: IntArray
+
+
 class SIRunner:
     """Runs one branch; products are taken in float64, exact below 2^53."""
 
@@ -19,15 +31,15 @@ class SIRunner:
         self._stride, self._branch = spec.stride, branch
         self._interaction = full_interaction(branch.interaction)
 
-    def run(self, words: NDArray[np.int32]) -> IntArray:
-        """Return what the branch adds, (N, H', W', C), for input words (N, H, W, I)."""
+    def run(self, words: NDArray[np.int32]) -> SIResult:
+        """Run on input words (N, H, W, I)."""
         branch = self._branch
         z = saturate((words.astype(np.int64) + rounding_half(branch.input_shift)) >> branch.input_shift, branch.bits)
         a = _product(z, branch.squeeze) + branch.squeeze_offset
         a = saturate(a >> branch.squeeze_shift, branch.bits)
         b = convolve(a.astype(np.float64), self._interaction, self._stride).astype(np.int64)
         b = saturate((b + rounding_half(branch.interaction_shift)) >> branch.interaction_shift, branch.bits)
-        return (_product(b, branch.expand) + branch.expand_offset) >> branch.expand_shift
+        return SIResult(z, a, b, (_product(b, branch.expand) + branch.expand_offset) >> branch.expand_shift)
 
 
 def _product(x: IntArray, weight: IntArray) -> IntArray:

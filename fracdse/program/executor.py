@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from fracdse.program.execute_stem import StemRunner
 from fracdse.program.fixed_point import rounding_half
 from fracdse.program.gate_counts import GateCounts, statistics
 from fracdse.program.model import IntArray, Program
+from fracdse.program.trace import ProgramTrace, channel_first, layer_trace
 from fracdse.topology import StemSpec, gated_convs, topology
 
 _CHUNK_BYTES = 32 << 20
@@ -74,18 +76,47 @@ class Executor:
     def layers(self, images: NDArray[np.uint8]) -> Iterator[ConvResult]:
         """Yield what each gated convolution computes for a small batch of images (N, H, W, colours), in order."""
         self._check(images)
-        words = self._stem.run(images).words
+        yield from self._results(self._stem.run(images).words)
+
+    def _results(self, words: NDArray[np.int32]) -> Iterator[ConvResult]:
+        """Yield what each gated convolution makes of the stem's words."""
         for conv in self._convs:
             result = conv.run(words)
             yield result
             words = result.words
 
-    def classify(self, words: NDArray[np.int32]) -> IntArray:
-        """Return the logits (N, classes) of the last layer's words (N, H, W, C)."""
-        classifier = self.program.classifier
+    def residuals(self, images: NDArray[np.uint8]) -> Iterator[tuple[NDArray[Any], NDArray[np.int32]]]:
+        """Yield each layer's residual before and after saturation, the stem first, for a small batch of images."""
+        self._check(images)
+        stem = self._stem.run(images)
+        yield stem.total, stem.words
+        for result in self._results(stem.words):
+            yield result.total, result.words
+
+    def trace(self, image: NDArray[np.uint8]) -> ProgramTrace:
+        """Return every intermediate word of one image (H, W, colours), in (channel, row, column) order."""
+        images = image[None]
+        self._check(images)
+        stem = self._stem.run(images)
+        results = list(self._results(stem.words))
+        pooled = self._pool(results[-1].words)
+        return ProgramTrace(
+            stem_y=channel_first(stem.y),
+            stem_u=channel_first(stem.words),
+            layers=tuple(map(layer_trace, self.program.convs, results)),
+            pooled=pooled[0],
+            logits=self._classify(pooled)[0],
+        )
+
+    def _pool(self, words: NDArray[np.int32]) -> IntArray:
+        """Return the pooled words (N, C) of the last layer's (N, H, W, C)."""
+        shift = self.program.classifier.pool_shift
         total = words.sum((1, 2), dtype=np.int64)
-        pooled: IntArray = (total + rounding_half(classifier.pool_shift)) >> classifier.pool_shift
-        return pooled @ classifier.weight.T + classifier.bias
+        return np.asarray((total + rounding_half(shift)) >> shift)
+
+    def _classify(self, pooled: IntArray) -> IntArray:
+        classifier = self.program.classifier
+        return np.asarray(pooled @ classifier.weight.T + classifier.bias)
 
     def _run_chunk(self, images: NDArray[np.uint8]) -> tuple[IntArray, list[GateCounts]]:
         counts = []
@@ -94,7 +125,7 @@ class Executor:
             counts.append(GateCounts.of(result.gate))
             words = result.words
         assert words is not None
-        return self.classify(words), counts
+        return self._classify(self._pool(words)), counts
 
     def _chunk_images(self) -> int:
         per_image = max(conv.patch_bytes for conv in self._convs)
