@@ -24,7 +24,7 @@ from fracdse.build.tools import checked_jobs, find_yosys
 from fracdse.errors import BuildFailed
 
 # Part of every cache key: raise it when the script below, the counting or the path search changes.
-_FLOW = "1"
+_FLOW = "2"
 _BATCH_CHARACTERS = 200_000
 _BATCH_UNITS = 24
 _BOX = re.compile(r"unit\d+\.\d+$")
@@ -35,6 +35,7 @@ read_verilog -lib +/xilinx/cells_xtra.v
 hierarchy -check
 proc
 flatten
+rename -hide w:*
 {delete}
 synth_xilinx -family {family} -noiopad -noclkbuf -run prepare:
 select {units}
