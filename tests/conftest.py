@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("no_deadline", deadline=None)  # a busy machine must not fail a test
+settings.load_profile("no_deadline")
 
 SHARED_FOLDER = Path(__file__).resolve().parent.parent.parent / "shared"
 

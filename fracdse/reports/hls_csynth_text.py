@@ -147,6 +147,8 @@ def _with_area(source: ReportText, row: dict[str, str], report: Report) -> Repor
 
 def _read_solution(source: ReportText, top: str) -> Report:
     """Read the first row, which is the top function, of the table of modules and loops."""
+    if source.text.rstrip().endswith("|"):
+        raise source.cut_off("its last line is inside a table")
     table = next((table for table in find_tables(source) if "Slack" in table.columns and "LUT" in table.columns), None)
     row = next(table.whole_rows(source, "Modules & Loops"), None) if table else None
     if table is None or row is None:

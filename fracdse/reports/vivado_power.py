@@ -70,7 +70,7 @@ def read_vivado_power(source: ReportText) -> Report:
 
 def _summary(source: ReportText, tables: list[Table]) -> dict[str, str]:
     for table in tables:
-        rows = dict(cells for cells in (*table.header, *table.rows()) if len(cells) == 2)
+        rows = _pairs(table)
         if _TOTAL in rows or _DYNAMIC in rows:
             for row in (_TOTAL, _DYNAMIC, _STATIC, _JUNCTION, _CONFIDENCE):
                 if not rows.get(row):
@@ -110,12 +110,16 @@ def _clocks(source: ReportText, tables: list[Table], *, is_clocked: bool) -> lis
     raise source.missing(_WHAT, "Clock Constraints")
 
 
-def _ambient_c(source: ReportText, tables: list[Table]) -> float | None:
+def _ambient_c(source: ReportText, tables: list[Table]) -> float:
     for table in tables:
-        for cells in (*table.header, *table.rows()) if table.columns[0] == _AMBIENT else ():
-            if cells[0] == _AMBIENT:
-                return decimal(source, _AMBIENT, cells[1])
-    return None
+        if _AMBIENT in (rows := _pairs(table)):
+            return decimal(source, _AMBIENT, rows[_AMBIENT])
+    raise source.missing(_WHAT, _AMBIENT)
+
+
+def _pairs(table: Table) -> dict[str, str]:
+    """Return the rows of a table of names and values, which has no header of its own."""
+    return dict(cells for cells in (*table.header, *table.rows()) if len(cells) == 2)
 
 
 def _watts(source: ReportText, row: str, cell: str) -> float:

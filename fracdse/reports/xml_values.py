@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TypeAlias
 from xml.parsers import expat
 
 from fracdse.reports.source import ReportText
@@ -10,36 +11,55 @@ from fracdse.reports.source import ReportText
 DEPTH_LIMIT = 256
 _VALUE_LIMIT_CHARACTERS = 4096
 
+_Branch: TypeAlias = "dict[str, _Branch]"
+
 
 class _Reader:
-    """Collect the texts of wanted elements while the parser walks through the document."""
+    """Collect the texts of wanted elements while the parser walks through the document.
 
-    def __init__(self, source: ReportText, wanted: Collection[str]) -> None:
+    Elements that lead to no wanted one are only counted, which keeps large reports quick.
+    """
+
+    def __init__(self, source: ReportText, parser: expat.XMLParserType, wanted: _Branch) -> None:
         self.source = source
-        self.wanted = frozenset(wanted)
-        self.path: list[str] = []
+        self.parser = parser
         self.values: dict[str, str] = {}
-        self.open: str | None = None
+        self.branches = [wanted]
+        self.path: list[str] = []
+        self.unwanted_depth = 0
         self.pieces: list[str] = []
 
-    def start(self, name: str, attributes: dict[str, str]) -> None:
-        if len(self.path) >= DEPTH_LIMIT:
-            raise self.source.not_a_report(f"XML elements are nested more than {DEPTH_LIMIT} deep")
-        self.path.append(name.rpartition(":")[2])
-        here = "/".join(self.path)
-        self.open = here if here in self.wanted and here not in self.values else None
-        self.pieces = []
+    def start(self, name: str, attributes: list[str]) -> None:
+        if self.unwanted_depth:
+            self.unwanted_depth += 1
+            if self.unwanted_depth > DEPTH_LIMIT:
+                raise self.source.not_a_report(f"XML elements are nested more than {DEPTH_LIMIT} deep")
+            return
+        name = name.rpartition(":")[2]
+        here = self.branches[-1]
+        if not here:
+            raise self.source.unreadable(self.path[-1], f"<{name}>", "a value without elements in it")
+        if name not in here:
+            self.unwanted_depth = 1
+            return
+        self.branches.append(here[name])
+        self.path.append(name)
+        if not here[name]:
+            self.pieces = []
+            self.parser.CharacterDataHandler = self.text
 
     def text(self, data: str) -> None:
-        if self.open is not None:
-            self.pieces.append(data)
-            if sum(map(len, self.pieces)) > _VALUE_LIMIT_CHARACTERS:
-                raise self.source.unreadable(self.open, "".join(self.pieces), "a short value")
+        self.pieces.append(data)
+        if len(self.pieces) > _VALUE_LIMIT_CHARACTERS or len(data) > _VALUE_LIMIT_CHARACTERS:
+            raise self.source.unreadable(self.path[-1], data, "a short value")
 
     def end(self, name: str) -> None:
-        if self.open is not None and self.open == "/".join(self.path):
-            self.values[self.open] = "".join(self.pieces).strip()
-        self.open = None
+        if self.unwanted_depth:
+            self.unwanted_depth -= 1
+            return
+        if not self.branches.pop():
+            self.parser.CharacterDataHandler = None
+            self.values.setdefault("/".join(self.path), "".join(self.pieces).strip())
         self.path.pop()
 
     def refuse(self, *_: object) -> None:
@@ -51,17 +71,18 @@ def read_xml_values(source: ReportText, wanted: Collection[str]) -> dict[str, st
 
     Args:
         source: The report.
-        wanted: Paths such as 'profile/AreaReport/Resources/LUT'; namespace prefixes in the document do not count.
+        wanted: Paths such as 'profile/AreaReport/Resources/LUT', none of them within another; namespace prefixes in
+            the document do not count.
 
     Raises:
         ReportError: The document is not well formed, has a document type or entities, or is nested too deep.
     """
-    reader = _Reader(source, wanted)
     parser = expat.ParserCreate(encoding="utf-8")
+    reader = _Reader(source, parser, _tree(wanted))
     parser.buffer_text = True
+    parser.ordered_attributes = True
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
-    parser.CharacterDataHandler = reader.text
     parser.StartDoctypeDeclHandler = reader.refuse
     parser.EntityDeclHandler = reader.refuse
     try:
@@ -69,3 +90,12 @@ def read_xml_values(source: ReportText, wanted: Collection[str]) -> dict[str, st
     except expat.ExpatError as error:
         raise source.cut_off(f"the XML is not well formed ({error})") from error
     return reader.values
+
+
+def _tree(paths: Collection[str]) -> _Branch:
+    tree: _Branch = {}
+    for path in paths:
+        branch = tree
+        for name in path.split("/"):
+            branch = branch.setdefault(name, {})
+    return tree

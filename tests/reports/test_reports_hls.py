@@ -1,0 +1,193 @@
+"""HLS synthesis as text and as XML, and HLS export as text and as XML."""
+
+from __future__ import annotations
+
+import pytest
+from report_samples import csynth, csynth_xml, export_text, export_xml, new_export_text, solution_csynth
+
+from fracdse.errors import ReportError
+from fracdse.reports import Report, read_report_text
+
+
+def area(report: Report) -> tuple[int | None, ...]:
+    return report.lut, report.ff, report.bram18, report.dsp, report.uram
+
+
+@pytest.mark.parametrize("tool", ["Vivado", "Vitis"])
+def test_function_report_as_text(tool: str) -> None:
+    report = read_report_text(csynth(tool), "x")
+    assert (report.kind, report.tool, report.version, report.top) == ("csynth_rpt", f"{tool} HLS", "2019.2", "conv")
+    assert area(report) == (4490, 1951, 4, 0, 0)
+    assert (report.clock_name, report.clock_ns, report.clock_estimated_ns) == ("ap_clk", 4.0, 3.449)
+    assert (report.latency_cycles_min, report.latency_cycles_max) == (425, 425)
+    assert (report.interval_cycles_min, report.interval_cycles_max) == (426, 427)
+    assert report.part == "xczu3eg-sbva484-1-e"
+
+
+def test_text_of_old_tools_has_other_columns() -> None:
+    text = csynth(uram=False).replace("4.00 ns", "4.00   ").replace("3.449 ns", "3.449   ")
+    wide = "    |  Latency (cycles) |  Latency (absolute) |  Interval | Pipeline|\n"
+    text = text.replace(wide, "    |  Latency  |  Interval | Pipeline|\n")
+    text = text.replace(
+        "    |   min   |   max   |    min   |    max   | min | max |   Type  |\n",
+        "    | min | max | min | max | Type |\n",
+    )
+    text = text.replace("| 1.700 us | 1.700 us |", "|")
+    report = read_report_text(text, "x")
+    assert (report.clock_ns, report.uram, report.latency_cycles_max, report.interval_cycles_max) == (
+        4.0,
+        None,
+        425,
+        427,
+    )
+
+
+@pytest.mark.parametrize("word", ["?", "undef"])
+def test_unknown_latency_is_none_with_a_note(word: str) -> None:
+    for report in (read_report_text(csynth(latency=word), "x"), read_report_text(csynth_xml(latency=word), "x")):
+        assert (report.latency_cycles_min, report.latency_cycles_max) == (None, None)
+        assert report.notes == (f"latency is printed as '{word}'",)
+
+
+@pytest.mark.parametrize(
+    ("start", "named"),
+    [
+        ("|ap_clk ", "Timing Summary Clock"),
+        ("| Total ", "Utilization Estimates Total"),
+        ("* Version:", "Version"),
+        ("* Target device:", "Target device"),
+        ("== Interface", "Interface"),
+        ("== Utilization Estimates", "Utilization Estimates"),
+        ("    |      425|", "Latency Summary"),
+    ],
+)
+def test_missing_row_of_a_text_is_named(start: str, named: str) -> None:
+    lines = csynth().replace("    | ap_clk ", "|ap_clk ").split("\n")
+    kept = [line for line in lines if not line.startswith(start)]
+    assert len(kept) == len(lines) - 1
+    with pytest.raises(ReportError, match=f"no '{named}'"):
+        read_report_text("\n".join(kept), "x")
+
+
+def test_solution_report_reads_its_first_row() -> None:
+    report = read_report_text(solution_csynth(), "csynth.rpt")
+    assert (report.tool, report.version, report.top, report.part) == (
+        "Vitis HLS",
+        "2022.1.2",
+        "dut",
+        "xcu280-fsvh2892-2L-e",
+    )
+    assert area(report) == (45298, 5847, 9, 0, None)
+    assert (report.latency_cycles_min, report.interval_cycles_max, report.clock_ns) == (3835, 3836, None)
+    assert read_report_text(solution_csynth("-"), "csynth.rpt").latency_cycles_max is None
+
+
+def test_function_report_as_xml() -> None:
+    report = read_report_text(csynth_xml(), "x")
+    assert (report.kind, report.tool, report.version, report.top) == ("csynth_xml", "Vivado HLS", "2019.2", "conv")
+    assert area(report) == (4490, 1951, 4, 5, 0)
+    assert (report.clock_ns, report.clock_uncertainty_ns, report.clock_estimated_ns) == (4.0, 0.5, 3.449)
+    assert (report.latency_cycles_max, report.interval_cycles_min) == (425, 426)
+    assert read_report_text(csynth_xml(uram=False), "x").uram is None
+
+
+@pytest.mark.parametrize(
+    ("version", "extra", "tool"),
+    [
+        ("2016.4", "", "Vivado HLS"),
+        ("2020.1.1", "", "Vivado HLS"),
+        ("2020.1", "<FlowTarget>vivado</FlowTarget>\n", "Vitis HLS"),
+        ("2024.1.2", "", "Vitis HLS"),
+    ],
+)
+def test_tool_of_an_xml_follows_from_version_and_flow(version: str, extra: str, tool: str) -> None:
+    assert read_report_text(csynth_xml(version, extra=extra), "x").tool == tool
+
+
+def test_xml_with_namespaces() -> None:
+    text = csynth_xml().replace("<profile>", '<h:profile xmlns:h="urn:hls">').replace("</profile>", "</h:profile>")
+    text = text.replace("<LUT>4490</LUT>", "<h:LUT>4490</h:LUT>", 1)
+    assert read_report_text(text, "x").lut == 4490
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        "Version",
+        "Part",
+        "TopModelName",
+        "TargetClockPeriod",
+        "Worst-caseLatency",
+        "Best-caseLatency",
+        "LUT",
+        "BRAM_18K",
+    ],
+)
+def test_missing_element_is_named(element: str) -> None:
+    text = csynth_xml()
+    start, end = text.index(f"<{element}>"), text.index(f"</{element}>") + len(element) + 3
+    with pytest.raises(ReportError, match=f"no '{element}'"):
+        read_report_text(text[:start] + text[end:], "x")
+
+
+def test_uram_of_a_device_that_has_it_must_be_there() -> None:
+    with pytest.raises(ReportError, match="no 'URAM'"):
+        read_report_text(csynth_xml().replace("<URAM>0</URAM>", "", 1), "x")
+
+
+def test_export_as_text() -> None:
+    report = read_report_text(export_text(), "0061_owner__repo__conv_export.rpt")
+    assert (report.kind, report.tool, report.version) == ("export", "Vivado (HLS export)", "2019.2.1")
+    assert (report.top, report.part, report.design_state) == ("conv", "xczu3eg-sbva484-1-e", "Post-Synthesis")
+    assert area(report) == (51224, 90939, 401, 249, None)
+    assert (report.clock_ns, report.clock_achieved_ns, report.timing_met) == (4.0, 4.376, False)
+    assert report.lut_shift_register == 1230
+
+
+def test_export_after_implementation() -> None:
+    report = read_report_text(export_text("Post-Implementation", uram=True, met="Timing met"), "conv_export.rpt")
+    assert (report.clock_achieved_ns, report.uram, report.timing_met, report.top) == (4.501, 3, True, "conv")
+
+
+def test_export_without_paths_says_so() -> None:
+    report = read_report_text(export_text(met="No Sequential Path").replace("    4.376", "    NA"), "x")
+    assert (report.clock_achieved_ns, report.timing_met) == (None, None)
+    assert report.notes == ("the achieved clock period is printed as 'NA'",)
+
+
+def test_export_text_of_new_tools() -> None:
+    report = read_report_text(new_export_text(), "export_impl.rpt")
+    assert (report.version, report.part, report.top) == ("2024.2", "xc7z020-clg484-1", None)
+    assert area(report) == (7952, 13792, 1, 0, 0)
+    assert (report.clock_ns, report.clock_achieved_ns, report.timing_met) == (15.0, 9.5, True)
+
+
+@pytest.mark.parametrize(
+    "row", ["LUT", "FF", "DSP", "BRAM", "CP required", "CP achieved post-synthesis", "Device target"]
+)
+def test_missing_row_of_an_export_is_named(row: str) -> None:
+    lines = [line for line in export_text().split("\n") if not line.startswith(f"{row}:")]
+    with pytest.raises(ReportError, match=f"no '{row.replace('synthesis', '')}"):
+        read_report_text("\n".join(lines), "x")
+
+
+def test_export_without_its_last_line_is_cut_off() -> None:
+    with pytest.raises(ReportError, match="no 'Timing met'"):
+        read_report_text(export_text(met=""), "x")
+
+
+def test_export_as_xml() -> None:
+    report = read_report_text(export_xml(), "conv_export.xml")
+    assert (report.kind, report.top, report.version, report.part) == ("export", "conv", None, None)
+    assert area(report) == (51224, 90939, 401, 249, None)
+    assert (report.clock_ns, report.clock_achieved_ns) == (4.0, 4.376)
+    run = "<RunData><RUN_TYPE>impl</RUN_TYPE><VIVADO_VERSION>v.2024.2</VIVADO_VERSION></RunData>"
+    assert read_report_text(export_xml("NA", run), "export_impl.xml").version == "2024.2"
+
+
+@pytest.mark.parametrize("element", ["LUT", "FF", "DSP", "BRAM", "TargetClockPeriod", "AchievedClockPeriod"])
+def test_missing_element_of_an_export_is_named(element: str) -> None:
+    text = export_xml()
+    start, end = text.index(f"<{element}>"), text.index(f"</{element}>") + len(element) + 3
+    with pytest.raises(ReportError, match=f"no '{element}'"):
+        read_report_text(text[:start] + text[end:], "x")

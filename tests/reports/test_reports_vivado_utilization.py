@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import pytest
+from report_samples import hierarchical_utilization, system_utilization, utilization
+
+from fracdse.errors import ReportError
+from fracdse.reports import read_report_text
+
+PROHIBITED = ("Site Type", "Used", "Fixed", "Prohibited", "Available", "Util%")
+OLD_SPELLING = ("Site Type", "Used", "Loced", "Available", "Util%")
+
+
+@pytest.mark.parametrize("family", ["Slice", "CLB"])
+@pytest.mark.parametrize("columns", [PROHIBITED, OLD_SPELLING, ("Site Type", "Used", "Available", "Util%")])
+def test_flat_report_of_every_layout(family: str, columns: tuple[str, ...]) -> None:
+    report = read_report_text(utilization(family=family, columns=columns, uram=3), "top.rpt")
+    assert (report.lut, report.lut_logic, report.lut_memory) == (1234, 1200, 34)
+    assert (report.lut_distributed_ram, report.lut_shift_register) == (24, 10)
+    assert (report.ff, report.bram36, report.ramb36, report.ramb18) == (2345, 12.5, 12, 1)
+    assert (report.uram, report.dsp, report.bram18, report.clock_ns) == (3, 7, None, None)
+    assert (report.kind, report.tool, report.version) == ("util_synth", "Vivado", "2019.2")
+    assert (report.part, report.top, report.design_state) == ("xczu3egsbva484-1", "top", "Synthesized")
+
+
+def test_uram_is_none_only_where_the_device_has_no_row_for_it() -> None:
+    assert read_report_text(utilization(), "x").uram is None
+    assert read_report_text(utilization(uram=0), "x").uram == 0
+
+
+def test_versal_names_its_rows_differently() -> None:
+    text = utilization(dsp_row="DSP Slices").replace("CLB Registers", "Registers")
+    report = read_report_text(text, "x")
+    assert (report.ff, report.dsp) == (2345, 7)
+
+
+@pytest.mark.parametrize("state", ["Optimized", "Fully Placed", "Routed", "Physopt postRoute"])
+def test_every_state_after_synthesis_counts_as_placed(state: str) -> None:
+    report = read_report_text(utilization(state), "x")
+    assert (report.kind, report.design_state) == ("util_placed", state)
+
+
+@pytest.mark.parametrize("version", ["v.2013.4", "v.2017.2_sdx", "v.2018.3.op", "v.2019.2.1", "v.2025.1"])
+def test_version_is_read_without_its_suffix(version: str) -> None:
+    assert read_report_text(utilization(version=version), "x").version in version
+
+
+@pytest.mark.parametrize(
+    ("row", "named"),
+    [
+        ("CLB LUTs*", "Slice LUTs or CLB LUTs"),
+        ("  LUT as Logic", "LUT as Logic"),
+        ("  LUT as Memory", "LUT as Memory"),
+        ("    LUT as Shift Register", "LUT as Shift Register"),
+        ("CLB Registers", "Slice Registers or CLB Registers"),
+        ("Block RAM Tile", "Block RAM Tile"),
+        ("  RAMB18", "RAMB18"),
+        ("DSPs", "DSPs or DSP Slices"),
+        ("Design State", "Design State"),
+        ("Tool Version", "Tool Version"),
+        ("Device", "Device"),
+    ],
+)
+def test_missing_row_is_named(row: str, named: str) -> None:
+    lines = utilization().split("\n")
+    kept = [line for line in lines if not line.startswith(f"| {row} ")]
+    assert len(kept) == len(lines) - 1
+    with pytest.raises(ReportError, match=f"x.rpt: .*no '{named}'"):
+        read_report_text("\n".join(kept), "x.rpt")
+
+
+def test_missing_section_is_named() -> None:
+    text = utilization()
+    with pytest.raises(ReportError, match=r"no '4\. Instantiated Netlists'"):
+        read_report_text(text[: text.rindex("4. Instantiated")], "x")
+
+
+@pytest.mark.parametrize("wrong", ["", "many", "-3", "1e3", "12.5.1"])
+def test_count_that_is_no_number_is_refused(wrong: str) -> None:
+    text = utilization().replace("| 7 ", f"| {wrong:<1} ", 1)
+    with pytest.raises(ReportError, match="'DSPs' reads"):
+        read_report_text(text, "x")
+
+
+@pytest.mark.parametrize("column", ["DSP48 Blocks", "DSP Blocks"])
+def test_first_row_of_a_hierarchical_report_is_the_design(column: str) -> None:
+    report = read_report_text(hierarchical_utilization(dsp_column=column), "x")
+    assert (report.lut, report.lut_logic, report.lut_memory, report.ff) == (100, 90, 10, 200)
+    assert (report.bram36, report.uram, report.dsp, report.kind) == (3.5, 2, 5, "util_placed")
+    assert read_report_text(hierarchical_utilization(uram=False), "x").uram is None
+
+
+def test_hierarchical_report_with_percentages() -> None:
+    text = hierarchical_utilization(rows=0).replace("| 100        |", "| 100(0.14%) |").replace("| 200 |", "|1,200|")
+    report = read_report_text(text, "x")
+    assert (report.lut, report.ff) == (100, 1200)
+
+
+def test_hierarchical_report_without_rows_is_refused() -> None:
+    lines = [line for line in hierarchical_utilization(rows=0).split("\n") if not line.startswith("| top  ")]
+    with pytest.raises(ReportError, match="no 'Instance'"):
+        read_report_text("\n".join(lines), "x")
+
+
+def test_system_utilization_gives_the_kernels() -> None:
+    report = read_report_text(system_utilization(), "x")
+    assert (report.lut, report.lut_memory, report.ff, report.bram36) == (2691, 126, 3536, 49.5)
+    assert (report.uram, report.dsp, report.part, report.version) == (0, 39, "xcvu9p", "2018.3")
+
+
+def test_two_reports_of_one_design_read_as_the_first_with_a_note() -> None:
+    report = read_report_text(utilization() + utilization("Routed"), "x")
+    assert report.kind == "util_synth"
+    assert "2 reports" in report.notes[0]
+
+
+def test_two_reports_of_two_designs_are_refused() -> None:
+    other = utilization().replace("| Design       : top", "| Design       : other")
+    with pytest.raises(ReportError, match="two designs, 'top' and 'other'"):
+        read_report_text(utilization() + other, "x")
