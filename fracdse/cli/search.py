@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--constraint", "constraints", multiple=True, metavar="LIMIT", help="Such as 'lut<=0.8'; repeatable.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Override a key of the space; repeatable.")
 @click.option("--sampler", help="model, TPE, NSGA-II, NSGA-III, GP, random or grid.")
+@click.option("--workers", type=click.IntRange(min=1, max=256), help="Processes; overrides search.workers.")
 @click.option("--quiet", is_flag=True, help="Say nothing while trials run.")
 def command(space: str | None, **options: Any) -> None:
     """Search SPACE, a TOML file or one of digits, cifar10 and imagenet (default: search_spaces/digits.toml)."""
@@ -38,13 +38,13 @@ def command(space: str | None, **options: Any) -> None:
     study, data = _resumed(space, options) if options["resume"] else _new(space, options)
     sampler = options["sampler"] or study.space.search.sampler
     target = _target(study, sampler, options["trials"])
-    deadline = None if options["timeout"] is None else time.monotonic() + options["timeout"]
+    plan = Plan(sampler, Budget.of(target, options["timeout"]), options["workers"] or study.space.search.workers)
     kind = Progress if options["quiet"] else LiveProgress if sys.stderr.isatty() else PlainProgress
     if not options["quiet"]:
         click.echo(f"Study {study.name}: {target} trials of {_size(study.space)} designs, sampler {sampler}", err=True)
     try:
         with kind(study, target) as progress:
-            drive(study, data, Plan(sampler, Budget(target, deadline)), progress)
+            drive(study, data, plan, progress)
     except KeyboardInterrupt:
         click.echo(
             f"Stopped; finished trials are kept. Continue with: fracdse search --resume --study {study.name}", err=True

@@ -17,7 +17,6 @@ from fracdse.design import Design
 from fracdse.pareto import nondominated
 from fracdse.records import TrialRecord
 from fracdse.search.study import Study
-from fracdse.search.trial_facts import Outcome
 
 _LONGEST_FRONT = 12
 
@@ -33,8 +32,7 @@ class Progress:
         self._states: dict[int, str] = {}
         for record in study.records():
             if record.state not in ("waiting", "running"):
-                outcome = Outcome(record.state, accuracy=record.accuracy, hardware=record.hardware)
-                self._keep(record.number, outcome, record.feasible)
+                self._keep(record)
 
     def __enter__(self) -> Progress:
         return self
@@ -47,9 +45,9 @@ class Progress:
     def started(self, number: int, design: Design) -> None:
         """Hear that a trial began."""
 
-    def finished(self, number: int, design: Design, outcome: Outcome) -> None:
+    def finished(self, record: TrialRecord) -> None:
         """Hear how a trial ended."""
-        self._keep(number, outcome, outcome.state == "complete" and all(v <= 0 for v in outcome.violations.values()))
+        self._keep(record)
 
     def front(self) -> list[int]:
         """Return the numbers of the trials on the front."""
@@ -64,21 +62,21 @@ class Progress:
         """Number of trials that ended."""
         return len(self._states)
 
-    def _keep(self, number: int, outcome: Outcome, feasible: bool) -> None:
-        self._states[number] = outcome.state
-        if feasible and outcome.hardware is not None and outcome.accuracy is not None:
-            figures = {"accuracy": outcome.accuracy} | {k: f.value for k, f in outcome.hardware.items()}
-            self._values[number] = [figures[name] for name in self._objectives]
+    def _keep(self, record: TrialRecord) -> None:
+        self._states[record.number] = record.state
+        if record.feasible and record.hardware is not None and record.accuracy is not None:
+            figures = {"accuracy": record.accuracy} | {k: f.value for k, f in record.hardware.items()}
+            self._values[record.number] = [figures[name] for name in self._objectives]
 
 
 class PlainProgress(Progress):
     """One line a trial."""
 
-    def finished(self, number: int, design: Design, outcome: Outcome) -> None:
+    def finished(self, record: TrialRecord) -> None:
         """Print the trial."""
-        super().finished(number, design, outcome)
+        super().finished(record)
         click.echo(
-            f"trial {number:>3}  {outcome.state:<10}  {describe(outcome)}  "
+            f"trial {record.number:>3}  {record.state:<10}  {describe(record)}  "
             f"[{self.done}/{self._target}, front {len(self.front())}]",
             err=True,
         )
@@ -108,11 +106,11 @@ class LiveProgress(Progress):
         """Show the trial as running."""
         self._running[number] = design.key
 
-    def finished(self, number: int, design: Design, outcome: Outcome) -> None:
+    def finished(self, record: TrialRecord) -> None:
         """Show how the trial ended."""
-        super().finished(number, design, outcome)
-        self._running.pop(number, None)
-        self._last = f"trial {number}: {outcome.state}, {describe(outcome)}"
+        super().finished(record)
+        self._running.pop(record.number, None)
+        self._last = f"trial {record.number}: {record.state}, {describe(record)}"
 
     def _render(self) -> Group:
         table = Table(title=f"Current front: {len(self.front())} designs", title_justify="left")
@@ -129,15 +127,13 @@ class LiveProgress(Progress):
         return Group(table, Text(self._last, style="dim"), status)
 
 
-def describe(outcome: Outcome) -> str:
-    """Return the main figures of an outcome, or its reason, on one line."""
-    if outcome.accuracy is None or outcome.hardware is None:
-        return outcome.reason
-    figures = dict(outcome.hardware.items())
-    shown: Sequence[str] = ("bram18", "dsp", "lut", "fps")
-    parts = [f"{name} {format_value(name, figures[name].value)}" for name in shown]
-    seconds = sum(outcome.seconds.values())
-    return f"accuracy {outcome.accuracy:.4f}  {'  '.join(parts)}  {seconds:.1f} s"
+def describe(record: TrialRecord) -> str:
+    """Return the main figures of a trial, or its reason, on one line."""
+    if record.accuracy is None or record.hardware is None:
+        return record.reason
+    figures = dict(record.hardware.items())
+    parts = [f"{name} {format_value(name, figures[name].value)}" for name in ("bram18", "dsp", "lut", "fps")]
+    return f"accuracy {record.accuracy:.4f}  {'  '.join(parts)}  {sum(record.seconds.values()):.1f} s"
 
 
 def format_value(name: str, value: float) -> str:

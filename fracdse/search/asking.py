@@ -12,6 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from fracdse.design import Design
+from fracdse.records import TrialRecord
 from fracdse.search.constraints import tell_constraints
 from fracdse.search.locks import FileLock
 from fracdse.search.objective import objective_values
@@ -64,9 +65,10 @@ class Asker:
                     return asked
         return None
 
-    def tell(self, asked: Asked, outcome: Outcome) -> None:
-        """Store the outcome of a trial."""
+    def tell(self, asked: Asked, outcome: Outcome) -> TrialRecord:
+        """Store the outcome of a trial and return the trial as it is stored."""
         tell(self.optuna_study, asked.trial, outcome, list(self.study.space.objectives))
+        return self.study.record(asked.trial.number)
 
     def _ask_once(self, earlier: list[FrozenTrial]) -> Asked | None:
         trial = self.optuna_study.ask()

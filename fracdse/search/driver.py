@@ -15,6 +15,7 @@ from fracdse.search.resuming import requeue_interrupted
 from fracdse.search.samplers import make_sampler
 from fracdse.search.seeds import derived_seed
 from fracdse.search.study import Study
+from fracdse.search.workers import run_workers, usable_cores
 from fracdse.space import SearchSpace
 
 _FINGERPRINT = "data_fingerprint"
@@ -22,10 +23,11 @@ _FINGERPRINT = "data_fingerprint"
 
 @dataclass(frozen=True)
 class Plan:
-    """How a study is to be run."""
+    """How a study is to be run; one worker means this process itself."""
 
     sampler: str
     budget: Budget
+    workers: int = 1
 
 
 def prepare(space: SearchSpace) -> tuple[SearchSpace, StudyData]:
@@ -41,18 +43,24 @@ def drive(study: Study, data: StudyData, plan: Plan, listener: Listener) -> None
         StudyError: Another process drives the study, another version of fracdse made it, or its data is another.
     """
     check_version(study)
-    with DriverLock(study.folder / "driver.lock", study.name):
+    with DriverLock(study.folder / "driver.lock", study.name) as lock:
         check_data(study, data)
         requeue_interrupted(study, is_stale=lambda trial: True)
-        problem = make_problem(study.space, data)
-        existing = len(study.optuna_study.get_trials(deepcopy=False))
-        seed = derived_seed(study.space.search.seed, "sampler", existing)
-        asker = Asker(study, "driver", make_sampler(plan.sampler, study.space, seed))
         try:
-            run(problem, asker, plan.budget, listener)
+            if plan.workers > 1:
+                run_workers(study, data, plan.sampler, plan.workers, plan.budget, listener, lock)
+            else:
+                _run_here(study, data, plan, listener)
         except KeyboardInterrupt:
             requeue_interrupted(study, is_stale=lambda trial: True)
             raise
+
+
+def _run_here(study: Study, data: StudyData, plan: Plan, listener: Listener) -> None:
+    existing = len(study.optuna_study.get_trials(deepcopy=False))
+    seed = derived_seed(study.space.search.seed, "sampler", existing)
+    asker = Asker(study, "driver", make_sampler(plan.sampler, study.space, seed))
+    run(make_problem(study.space, data, usable_cores()), asker, plan.budget, listener)
 
 
 def check_version(study: Study) -> None:

@@ -11,8 +11,8 @@ from fracdse.errors import InfeasibleError
 from fracdse.records import TrialRecord
 from fracdse.search.asking import Asker
 from fracdse.search.constraints import total_violation
-from fracdse.search.objective import Problem, evaluate
-from fracdse.search.trial_facts import Outcome
+from fracdse.search.objective import evaluate
+from fracdse.search.problem import Problem
 
 
 class Listener(Protocol):
@@ -21,7 +21,7 @@ class Listener(Protocol):
     def started(self, number: int, design: Design) -> None:
         """Hear that a trial began."""
 
-    def finished(self, number: int, design: Design, outcome: Outcome) -> None:
+    def finished(self, record: TrialRecord) -> None:
         """Hear how a trial ended."""
 
 
@@ -32,22 +32,34 @@ class Budget:
     trials: int
     deadline: float | None = None
 
+    @classmethod
+    def of(cls, trials: int, seconds: float | None) -> Budget:
+        """Return a budget whose deadline is `seconds` from now."""
+        return cls(trials, None if seconds is None else time.monotonic() + seconds)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the deadline, if there is one."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
     @property
     def over(self) -> bool:
         """Tell whether the time is up."""
         return self.deadline is not None and time.monotonic() >= self.deadline
 
 
-def run(problem: Problem, asker: Asker, budget: Budget, listener: Listener) -> None:
+def run(problem: Problem, asker: Asker, budget: Budget, listener: Listener | None = None) -> None:
     """Evaluate designs until the budget is used up or every design was tried."""
     while not budget.over:
         asked = asker.next(budget.trials)
         if asked is None:
             return
-        listener.started(asked.trial.number, asked.design)
+        if listener is not None:
+            listener.started(asked.trial.number, asked.design)
         outcome = evaluate(problem, asked.design, asked.seed)
-        asker.tell(asked, outcome)
-        listener.finished(asked.trial.number, asked.design, outcome)
+        record = asker.tell(asked, outcome)
+        if listener is not None:
+            listener.finished(record)
 
 
 def require_feasible(records: list[TrialRecord]) -> None:

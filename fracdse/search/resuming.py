@@ -8,11 +8,12 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from fracdse.search.asking import RETRY_OF, SEED_NUMBER
+from fracdse.search.asking import RETRY_OF, SEED_NUMBER, tell
 from fracdse.search.params import distributions
 from fracdse.search.study import Study
 from fracdse.search.trial_facts import RESULT, START, VOID, Outcome
 
+WORKER_DIED = "its worker died"
 IsStale = Callable[[FrozenTrial], bool]
 
 
@@ -25,34 +26,47 @@ def requeue_interrupted(study: Study, is_stale: IsStale) -> list[int]:
     Returns:
         The numbers of the trials that will be run again.
     """
+    stale = [trial for trial in _running(study) if is_stale(trial)]
+    return [trial.number for trial in stale if _requeue(study, trial, "interrupted")]
+
+
+def requeue_lost(study: Study, owner: str, reason: str) -> None:
+    """Put the running trial of a worker that died back, once; if that was its second time, it failed."""
     trials = study.optuna_study.get_trials(deepcopy=False)
-    retried = {trial.user_attrs[RETRY_OF] for trial in trials if RETRY_OF in trial.user_attrs}
-    again = []
-    for trial in trials:
-        if trial.state != TrialState.RUNNING or not is_stale(trial):
+    for trial in _running(study):
+        if trial.user_attrs.get(START, {}).get("owner") != owner:
             continue
-        if RESULT in trial.user_attrs:
-            _finish(study, trial)
-            continue
-        params = trial.params or trial.system_attrs.get("fixed_params", {})
-        if _is_complete(study, params) and trial.number not in retried and VOID not in trial.user_attrs:
+        before = trial.user_attrs.get(RETRY_OF)
+        if before is not None and trials[before].user_attrs.get(VOID) == WORKER_DIED and RESULT not in trial.user_attrs:
+            _finish(study, trial, Outcome("failed", f"{reason}, twice; often memory was short"))
+        else:
+            _requeue(study, trial, WORKER_DIED)
+
+
+def _running(study: Study) -> list[FrozenTrial]:
+    return [trial for trial in study.optuna_study.get_trials(deepcopy=False) if trial.state == TrialState.RUNNING]
+
+
+def _requeue(study: Study, trial: FrozenTrial, why: str) -> bool:
+    """Finish, requeue or drop one running trial; return whether its design will be run again."""
+    if RESULT in trial.user_attrs:
+        _finish(study, trial, Outcome.from_dict(trial.user_attrs[RESULT]))
+        return False
+    retried = {other.user_attrs.get(RETRY_OF) for other in study.optuna_study.get_trials(deepcopy=False)}
+    params = trial.params or trial.system_attrs.get("fixed_params", {})
+    if VOID not in trial.user_attrs:
+        if _is_complete(study, params) and trial.number not in retried:
             first = trial.user_attrs.get(SEED_NUMBER, trial.number)
             study.optuna_study.enqueue_trial(dict(params), user_attrs={RETRY_OF: trial.number, SEED_NUMBER: first})
-        if VOID not in trial.user_attrs:
-            study.storage.set_trial_user_attr(trial._trial_id, VOID, "interrupted")
-        study.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
-        if START in trial.user_attrs:
-            again.append(trial.number)
-    return again
+        study.storage.set_trial_user_attr(trial._trial_id, VOID, why)
+    study.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+    return START in trial.user_attrs
 
 
 def _is_complete(study: Study, params: Mapping[str, Any]) -> bool:
     return set(params) == set(distributions(study.space))
 
 
-def _finish(study: Study, trial: FrozenTrial) -> None:
-    from fracdse.search.asking import tell
-
+def _finish(study: Study, trial: FrozenTrial, outcome: Outcome) -> None:
     handle = optuna.Trial(study.optuna_study, trial._trial_id)
-    outcome = Outcome.from_dict(trial.user_attrs[RESULT])
     tell(study.optuna_study, handle, outcome, list(study.space.objectives))

@@ -10,6 +10,7 @@ import optuna
 from optuna.samplers import BaseSampler
 
 from fracdse.errors import ConfigError, nearest
+from fracdse.search.model_sampler import ModelSampler
 from fracdse.search.params import all_params, distributions, params_key
 from fracdse.space import SearchSpace
 
@@ -100,7 +101,7 @@ def _population(space: SearchSpace) -> int:
 
 
 SAMPLERS: dict[str, Factory] = {
-    "model": _tpe,
+    "model": ModelSampler,
     "TPE": _tpe,
     "NSGA-II": _nsga2,
     "NSGA-III": _nsga3,

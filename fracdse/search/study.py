@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,10 +58,31 @@ class Study:
         Raises:
             StudyError: A trial is damaged.
         """
+        return self.records_except(())
+
+    def records_except(self, numbers: Container[int]) -> list[TrialRecord]:
+        """Return every trial that counts and whose number is not among `numbers`; see `records`."""
         later = self._later()
         trials = self.optuna_study.get_trials(deepcopy=False)
-        found = (to_record(trial, later.get(trial.number, {})) for trial in trials)
+        found = (to_record(trial, later.get(trial.number, {})) for trial in trials if trial.number not in numbers)
         return [record for record in found if record is not None]
+
+    def record(self, number: int) -> TrialRecord:
+        """Return one trial.
+
+        Raises:
+            StudyError: There is no such trial, or it does not count.
+        """
+        trials = self.optuna_study.get_trials(deepcopy=False)
+        found = None
+        if 0 <= number < len(trials):
+            found = to_record(trials[number], self._later().get(number, {}))
+        if found is None:
+            raise StudyError(
+                f"study '{self.name}' has no trial {number}",
+                hint=f"Its trials: fracdse report {self.name}.",
+            )
+        return found
 
     def record_later(self, number: int, figures: HardwareFigures) -> None:
         """Keep figures of a finished trial that came from simulation, synthesis, implementation or the board.

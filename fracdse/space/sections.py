@@ -30,10 +30,11 @@ class DataSection(Section):
 
 
 class SearchSection(Section):
-    """How the space is searched: sampler by name, number of trials, and the seed all other seeds are derived from."""
+    """How the space is searched: sampler by name, number of trials, worker processes, and the seed of all others."""
 
     sampler: str = "model"
     trials: Annotated[int, Field(ge=1)] = 30
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
 

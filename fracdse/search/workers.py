@@ -1,0 +1,171 @@
+"""Several processes on one machine, working on one study with the CPU's threads divided between them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO
+
+from fracdse.errors import FracdseError, StudyError
+from fracdse.search.locks import DriverLock
+from fracdse.search.loop import Budget, Listener
+from fracdse.search.problem import StudyData
+from fracdse.search.resuming import requeue_lost
+from fracdse.search.seeds import derived_seed
+from fracdse.search.shared_data import write_shared_data
+from fracdse.search.study import Study
+from fracdse.search.worker_process import WorkerOrder
+
+_POLL_SECONDS = 0.2
+_MOST_DEATHS_IN_A_ROW = 3
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_workers(
+    study: Study, data: StudyData, sampler: str, count: int, budget: Budget, listener: Listener, lock: DriverLock
+) -> None:
+    """Run `count` workers until the budget is used up.
+
+    A worker that dies is replaced; the trial it was on is run again, once. Workers hold the study's lock as well, so
+    no second search starts while one of them lives, and they die with this process.
+
+    Raises:
+        StudyError: Workers keep dying.
+        FracdseError: A worker stopped because of an error that concerns the whole study.
+    """
+    with tempfile.TemporaryDirectory(prefix="fracdse-") as folder:
+        write_shared_data(Path(folder), data)
+        crew = _Crew(study, Path(folder), data.fingerprint, sampler, count, budget, lock)
+        watcher = StudyWatcher(study, listener)
+        try:
+            while crew.tend():
+                watcher.look()
+                time.sleep(_POLL_SECONDS)
+        finally:
+            crew.stop()
+        watcher.look()
+
+
+class StudyWatcher:
+    """Tells a listener what other processes did to a study since the last look."""
+
+    def __init__(self, study: Study, listener: Listener) -> None:
+        self._study, self._listener = study, listener
+        records = study.records()
+        self._started = {record.number for record in records if record.state != "waiting"}
+        self._finished = {record.number for record in records if record.state not in ("waiting", "running")}
+
+    def look(self) -> None:
+        """Pass on what is new."""
+        for record in self._study.records_except(self._finished):
+            if record.state == "waiting":
+                continue
+            if record.number not in self._started:
+                self._started.add(record.number)
+                self._listener.started(record.number, record.design)
+            if record.state != "running":
+                self._finished.add(record.number)
+                self._listener.finished(record)
+
+
+class _Crew:
+    """The worker processes, by index."""
+
+    def __init__(
+        self, study: Study, data: Path, fingerprint: str, sampler: str, count: int, budget: Budget, lock: DriverLock
+    ) -> None:
+        self._study, self._data, self._fingerprint = study, data, fingerprint
+        self._sampler, self._count, self._budget, self._lock = sampler, count, budget, lock
+        self._threads = max(1, usable_cores() // count)
+        self._deaths = 0
+        self._finished_before = -1
+        self._crew = {index: self._start(index) for index in range(count)}
+
+    def tend(self) -> bool:
+        """Replace workers that died; return whether any is at work."""
+        for index, (process, errors) in list(self._crew.items()):
+            code = process.poll()
+            if code is None:
+                continue
+            del self._crew[index]
+            said = _read(errors)
+            if code > 0:
+                raise _error_of(said, index, code)
+            if code < 0:
+                self._replace(index, -code)
+        return bool(self._crew)
+
+    def stop(self) -> None:
+        """End every worker and put the trials that they were on back."""
+        for process, _ in self._crew.values():
+            process.kill()
+        for process, errors in self._crew.values():
+            process.wait()
+            errors.close()
+        self._crew.clear()
+
+    def _replace(self, index: int, signal_number: int) -> None:
+        finished = sum(record.state not in ("waiting", "running") for record in self._study.records())
+        self._deaths = self._deaths + 1 if finished == self._finished_before else 1
+        self._finished_before = finished
+        requeue_lost(self._study, _owner(index), f"its worker was ended by signal {signal_number}")
+        if self._deaths >= _MOST_DEATHS_IN_A_ROW * self._count:
+            raise StudyError(
+                f"workers keep dying (signal {signal_number})",
+                hint="Often memory is short: use fewer --workers, or a smaller batch with --set proxy.batch_size=32.",
+            )
+        self._crew[index] = self._start(index)
+
+    def _start(self, index: int) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+        trials = len(self._study.optuna_study.get_trials(deepcopy=False))
+        order = WorkerOrder(
+            folder=str(self._study.folder.resolve()),
+            owner=_owner(index),
+            sampler=self._sampler,
+            sampler_seed=derived_seed(self._study.space.search.seed, "sampler", trials, index),
+            trials=self._budget.trials,
+            seconds_left=self._budget.seconds_left,
+            threads=self._threads,
+            data_folder=str(self._data),
+            fingerprint=self._fingerprint,
+            driver=os.getpid(),
+        )
+        errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the worker's end is dealt with
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fracdse.search.worker_process", order.to_json()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            pass_fds=[self._lock.descriptor],
+            env={**os.environ, "OMP_NUM_THREADS": str(self._threads)},
+        )
+        return process, errors
+
+
+def _owner(index: int) -> str:
+    return f"worker-{index}"
+
+
+def _read(errors: IO[bytes]) -> list[str]:
+    with errors:
+        errors.seek(0)
+        return errors.read().decode(errors="replace").strip().splitlines()
+
+
+def _error_of(said: Iterable[str], index: int, code: int) -> FracdseError:
+    last = [f"exit code {code}", *said][-1]
+    try:
+        plain = json.loads(last)
+        return StudyError(f"worker {index} stopped: {plain['message']}", hint=plain["hint"])
+    except (ValueError, KeyError, TypeError):
+        return StudyError(f"worker {index} stopped: {last}")
