@@ -24,7 +24,7 @@ def balanced_order(gate_maps: BoolMap, lanes: int) -> tuple[int, ...]:
     """Choose an order of channels that keeps the largest lane count small on measured gates.
 
     Channels are dealt out by how often their gates open, then exchanged between pairs of lanes as long as that lowers
-    the mean over pixels of the largest count. Deterministic; never worse than the natural order on the pixels looked at.
+    the mean over pixels of the largest count. Deterministic, and never worse than the natural order on the pixels seen.
 
     Args:
         gate_maps: (pixels, C) open gates of one layer.

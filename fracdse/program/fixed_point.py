@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 IntArray = NDArray[np.int64]
 RealArray = NDArray[np.float64]
-_LARGEST_SHIFT = 40
+LARGEST_SHIFT = 40
 
 
 def word_limits(bits: int) -> tuple[int, int]:
@@ -37,7 +37,7 @@ def shift_for(values: RealArray, bits: int) -> int:
     """Return the largest shift (0 to 40) for which every value·2^shift, rounded, fits a signed word of `bits` bits."""
     largest = float(np.max(np.abs(values), initial=0.0))
     _, top = word_limits(bits)
-    shift = _LARGEST_SHIFT
+    shift = LARGEST_SHIFT
     while shift > 0 and np.rint(largest * 2.0**shift) > top:
         shift -= 1
     return shift

@@ -7,7 +7,15 @@ import numpy as np
 from fracdse.design import Design
 from fracdse.errors import ProgramError
 from fracdse.parameters import FloatArray, GatedConvParameters, StemParameters
-from fracdse.program.fixed_point import IntArray, RealArray, nearest_int, quantised, rounding_half, shift_for
+from fracdse.program.fixed_point import (
+    LARGEST_SHIFT,
+    IntArray,
+    RealArray,
+    nearest_int,
+    quantised,
+    rounding_half,
+    shift_for,
+)
 from fracdse.program.lower_si import lower_si
 from fracdse.program.model import GatedConvProgram, SignArray, StemProgram
 from fracdse.program.piecewise import two_lines
@@ -84,12 +92,13 @@ def _largest_y(spec: GatedConvSpec) -> int:
 
 
 def _factors(factor: RealArray, bits: int) -> tuple[IntArray, int]:
-    """Return factors as integers and a shift, without powers of two that all of them share."""
+    """Return factors as integers and a shift: exact where a shift can do that, else in words of `bits` bits."""
+    for shift in range(LARGEST_SHIFT + 1):
+        scaled = factor * 2.0**shift
+        if np.allclose(scaled, np.rint(scaled), rtol=1e-12, atol=0):
+            return nearest_int(scaled), shift
     shift = shift_for(factor, bits)
-    integers = quantised(factor, shift, bits)
-    while shift > 0 and not np.any(integers & 1):
-        integers, shift = integers >> 1, shift - 1
-    return integers, shift
+    return quantised(factor, shift, bits), shift
 
 
 def _link(

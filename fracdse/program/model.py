@@ -35,10 +35,11 @@ Classifier:      logit = Σ weight·p + bias;  the real logit is logit·logit_sc
 
 What lowering promises beyond the equations, so that hardware may rely on it:
 
-- multiplier, link_multiplier, squeeze, expand and the classifier's weight fit `constant_bits`; offsets are as wide as
-  their values need; activation and shortcut thresholds fit `feature_bits`.
-- Stem multipliers are 0 or ±2^n, and 0 or ±3·2^n in power-of-two designs; entries of residual_multiplier are 0 or 2^n;
-  in power-of-two designs entries of multiplier are 0 or ±2^n. All of these are shifts (and one addition for the 3).
+- The multipliers of convolutions and links, squeeze, expand and the classifier's weight fit `constant_bits`; offsets are
+  as wide as their values need; activation and shortcut thresholds fit `feature_bits`.
+- Stem multipliers are 0 or ±2^n, in power-of-two designs 0 or ±3·2^n. Entries of residual_multiplier are 0 or 2^n, except
+  in power-of-two designs with quantised shortcuts: there they have `constant_bits`, and x is a code. In power-of-two
+  designs entries of multiplier are 0 or ±2^n. All of these are shifts (and one addition for the 3).
 - |logit| < 2^31 for every input, so a logit is one 32-bit word.
 """
 

@@ -29,6 +29,8 @@ _HEADROOM = 1.25
 _NARROWEST = 2.0**-4
 _FINE_STEP = 2.0**-8
 _COARSER = 4.0
+# Exponents of a residual's shift stay below this, less the word's width: products then fit 64 bits.
+_LARGEST_SHIFT = 40
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,14 @@ def plan_scales(parameters: NetworkParameters, ranges: Sequence[LayerRange]) -> 
     """Choose the scale after the stem (entry 0) and after each gated convolution, from calibrated ranges."""
     specs = gated_convs(parameters.design)
     gains = [layer.norm_out.scale.astype(float) for layer in parameters.convs]
-    limit = word_limits(parameters.design.accelerator.feature_bits)[1] / _HEADROOM
+    word_bits = parameters.design.accelerator.feature_bits
+    limit = word_limits(word_bits)[1] / _HEADROOM
     steps = [np.maximum(extent.half, _NARROWEST) / limit for extent in ranges]
     scales: list[WordScale] = []
     while len(scales) < len(ranges):
         first = len(scales)
-        start = _start(parameters, specs, scales)
-        alphas = _longest_chain(start, gains[first:], specs[first:], steps[first:], _exponent_limits(parameters))
+        start = _start(parameters, specs, scales, steps[first])
+        alphas = _longest_chain(start, gains[first:], specs[first:], steps[first:], _LARGEST_SHIFT - word_bits)
         factor = start.slope / alphas[0]
         if np.all(factor == 1) and first:
             scales.append(WordScale(alphas[0], ranges[first].middle))
@@ -80,22 +83,22 @@ class _Start:
     unit: RealArray
 
 
-def _start(parameters: NetworkParameters, specs: Sequence[GatedConvSpec], scales: Sequence[WordScale]) -> _Start:
+def _start(
+    parameters: NetworkParameters, specs: Sequence[GatedConvSpec], scales: Sequence[WordScale], step: RealArray
+) -> _Start:
+    """Return where the chain begins that follows the scales chosen so far."""
     thirds = 1 / 3 if parameters.design.network.power_of_two else 1.0
     if not scales:
         slope = parameters.stem.norm.scale.astype(float)
-        return _Start(slope, np.where(slope == 0, thirds, slope * thirds))
-    spec = specs[len(scales) - 1]
-    gain = parameters.convs[len(scales) - 1].norm_out.scale.astype(float)
-    alpha_x, _ = shortcut_scale(spec, scales[-1])
-    slope = gain * alpha_x
-    unit = gain * 2 / 3 if spec.shortcut_bits and thirds < 1 else slope
-    return _Start(slope, np.where(slope == 0, thirds, unit))
-
-
-def _exponent_limits(parameters: NetworkParameters) -> int:
-    """Return how far the powers of two of one layer may lie apart, so that they fit `constant_bits` with a factor 3."""
-    return parameters.design.accelerator.constant_bits - 3
+        unit = slope * thirds
+    else:
+        spec = specs[len(scales) - 1]
+        gain = parameters.convs[len(scales) - 1].norm_out.scale.astype(float)
+        slope = gain * shortcut_scale(spec, scales[-1])[0]
+        unit = gain * (2 / 3) if spec.shortcut_bits and thirds < 1 else slope
+    # A residual so weak that the whole of it stays within one step adds nothing.
+    silent = np.abs(slope) * 2.0 ** (parameters.design.accelerator.feature_bits - 1) < step
+    return _Start(np.where(silent, 0.0, slope), np.where(silent, thirds, unit))
 
 
 def _longest_chain(
@@ -103,26 +106,26 @@ def _longest_chain(
     gains: Sequence[RealArray],
     specs: Sequence[GatedConvSpec],
     steps: Sequence[RealArray],
-    span: int,
+    largest_exponent: int,
 ) -> list[RealArray]:
     """Return alpha for each layer of the longest chain that stays fine enough; at least one layer.
 
     gains and specs are those of the layers after the first; steps[i] is the finest alpha that layer i's range allows.
     """
     relative = [start.unit]
-    best = _scaled(relative, steps, span)
+    best = _scaled(relative, steps, largest_exponent)
     for gain, spec in zip(gains, specs, strict=True):
         relative.append(gain * np.tile(relative[-1], spec.expansion))
         if spec.shortcut_bits or not np.all(relative[-1]):
             break
-        longer = _scaled(relative, steps, span)
+        longer = _scaled(relative, steps, largest_exponent)
         if not _fine_enough(longer, steps):
             break
         best = longer
     return best
 
 
-def _scaled(relative: Sequence[RealArray], steps: Sequence[RealArray], span: int) -> list[RealArray]:
+def _scaled(relative: Sequence[RealArray], steps: Sequence[RealArray], largest_exponent: int) -> list[RealArray]:
     """Divide all layers by 2^k, one k a channel of the first layer: the largest that no layer's range forbids."""
     channels = len(relative[0])
     room = [
@@ -130,7 +133,7 @@ def _scaled(relative: Sequence[RealArray], steps: Sequence[RealArray], span: int
         for alpha, step in zip(relative, steps, strict=False)
     ]  # fmt: skip
     exponent = np.floor(np.log2(np.min(room, axis=0)))
-    exponent = np.minimum(exponent, span + min(0.0, exponent.min()))
+    exponent = np.minimum(exponent, largest_exponent)
     return [alpha / np.tile(2.0**exponent, len(alpha) // channels) for alpha in relative]
 
 

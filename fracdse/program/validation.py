@@ -70,7 +70,7 @@ def _check_conv(spec: GatedConvSpec, conv: GatedConvProgram, word_bits: int, con
         _shape(f"{name}: {part}", getattr(conv, part), (out,))
     for part in ("multiplier", "offset"):
         _shape(f"{name}: {part}", getattr(conv, part), (2, out))
-    for part in ("multiplier", "residual_multiplier", "link_multiplier"):
+    for part in ("multiplier", "link_multiplier"):
         _narrow(f"{name}: {part}", getattr(conv, part), constant_bits)
     for part in ("shift", "residual_shift", "link_shift"):
         _shift(f"{name}: {part}", getattr(conv, part))

@@ -1,0 +1,189 @@
+"""Lowering against the float network."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from program_cases import random_images, random_parameters, small_design, with_words
+
+from fracdse.errors import ProgramError
+from fracdse.parameters import Affine
+from fracdse.program import Executor, lower, program_bytes
+from fracdse.program.fixed_point import is_shift
+from fracdse.program.float_reference import evaluate, residual_ranges
+from fracdse.program.piecewise import two_lines
+from fracdse.program.report import lowering_report
+from fracdse.program.scales import plan_scales
+from fracdse.program.validation import check_program
+
+OPTIONS = [
+    {},
+    {"si_width": 2, "si_interaction": "full"},
+    {"si_width": 3},
+    {"shortcut_bits": 4},
+    {"elastic_link": True},
+    {"clip_bits": 6},
+    {"power_of_two": True},
+    {"power_of_two": True, "shortcut_bits": 2},
+    {"power_of_two": True, "shortcut_bits": 4, "si_width": 2},
+]
+
+
+def real_logits(program, images):
+    return Executor(program).run(images).logits * program.classifier.logit_scale
+
+
+@pytest.mark.parametrize("network", OPTIONS, ids=str)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_logits_are_the_float_networks(network, seed):
+    design = small_design(colours=3, feature_bits=20, constant_bits=20, **network)
+    parameters = random_parameters(design, seed)
+    images = random_images(design, 60, seed + 5)
+    program = lower(parameters, images[:30])
+    check_program(program)
+    float_logits, integer_logits = evaluate(parameters, images), real_logits(program, images)
+    error = np.abs(float_logits - integer_logits)
+    spread = float_logits.std()
+    assert np.median(error) < 0.06 * spread
+    assert (float_logits.argmax(1) == integer_logits.argmax(1)).mean() >= 0.9
+
+
+def test_bodies_with_strided_stems_and_pointwise_layers_are_lowered():
+    for body, width in (("mobilenet", 1), ("resnet18", 2)):
+        design = small_design(size=32, body=body, width=width, feature_bits=24, constant_bits=24)
+        parameters = random_parameters(design, 2)
+        images = random_images(design, 20)
+        program = lower(parameters, images[:10])
+        check_program(program)
+        errors = np.abs(evaluate(parameters, images) - real_logits(program, images))
+        assert np.median(errors) < 0.05 * evaluate(parameters, images).std()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_power_of_two_designs_need_no_multiplier(seed):
+    design = small_design(power_of_two=True)
+    program = lower(random_parameters(design, seed), random_images(design, 10))
+    assert is_shift(program.stem.multiplier) or is_shift(program.stem.multiplier // 3)
+    assert np.any(program.stem.multiplier)
+    for conv in program.convs:
+        assert is_shift(conv.multiplier)
+        assert conv.residual_multiplier is None or is_shift(conv.residual_multiplier)
+
+
+def test_a_scale_that_is_no_power_of_two_is_refused_in_a_power_of_two_design():
+    design = small_design(power_of_two=True)
+    parameters = random_parameters(design)
+    layer = dataclasses.replace(parameters.convs[1], slope=parameters.convs[1].slope * np.float32(1.1))
+    changed = dataclasses.replace(parameters, convs=(parameters.convs[0], layer, *parameters.convs[2:]))
+    with pytest.raises(ProgramError, match=r"stage1.block0.conv2: .* not powers of two"):
+        lower(changed, random_images(design, 4))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_stem_and_residual_multipliers_are_shifts_in_every_design(seed):
+    design = small_design(width=4, feature_bits=10)
+    program = lower(random_parameters(design, seed), random_images(design, 10))
+    assert is_shift(program.stem.multiplier)
+    assert all(conv.residual_multiplier is None or is_shift(conv.residual_multiplier) for conv in program.convs)
+
+
+@pytest.mark.parametrize("network", OPTIONS, ids=str)
+def test_no_word_of_the_calibration_images_saturates(network):
+    design = small_design(**network)
+    parameters, images = random_parameters(design, 4), random_images(design, 40)
+    report = lowering_report(parameters, lower(parameters, images), images)
+    assert report.saturated_share < 1e-3
+    assert report.images == 40
+    assert [layer.name for layer in report.layers][:2] == ["stem", "stage1.block0.conv1"]
+
+
+def test_words_that_saturate_are_warned_of_with_their_share():
+    design = small_design(colours=3)
+    parameters, images = random_parameters(design, 4), random_images(design, 40)
+    report = lowering_report(parameters, lower(parameters, images // 16 + 120), images)
+    assert report.saturated_share > 1e-4
+    assert "feature_bits = 16" in report.warnings[0]
+    assert f"{report.saturated_share:.2%}" in report.warnings[0]
+    assert lowering_report(parameters, lower(parameters, images), images).warnings == ()
+
+
+def test_words_too_narrow_to_keep_the_class_are_warned_of():
+    design = small_design(colours=3, feature_bits=6, constant_bits=6)
+    parameters, images = random_parameters(design, 4), random_images(design, 40)
+    report = lowering_report(parameters, lower(parameters, images), images)
+    assert report.agreement < 0.9
+    assert f"{report.agreement:.1%}" in report.warnings[-1]
+
+
+def test_channels_with_zero_or_tiny_gain_are_lowered():
+    design = small_design(width=4)
+    parameters = random_parameters(design, 1)
+    layers = []
+    for layer in parameters.convs:
+        scale = layer.norm_out.scale.copy()
+        scale[0], scale[1] = 0, 1e-6
+        layers.append(dataclasses.replace(layer, norm_out=Affine(scale, layer.norm_out.shift)))
+    stem = dataclasses.replace(
+        parameters.stem, norm=Affine(parameters.stem.norm.scale * [0, 1, 1, 1], parameters.stem.norm.shift)
+    )
+    parameters = dataclasses.replace(parameters, convs=tuple(layers), stem=stem)
+    images = random_images(design, 30)
+    program = lower(parameters, images)
+    check_program(program)
+    float_logits = evaluate(parameters, images)
+    assert np.median(np.abs(float_logits - real_logits(program, images))) < 0.05 * float_logits.std()
+
+
+def test_scales_follow_the_batch_norms_within_a_chain():
+    design = small_design()
+    parameters, images = random_parameters(design, 0), random_images(design, 20)
+    scales = plan_scales(parameters, residual_ranges(parameters, images))
+    for before, after, layer in zip(scales[:-1], scales[1:], parameters.convs, strict=True):
+        carried = np.tile(before.alpha, len(after.alpha) // len(before.alpha)) * layer.norm_out.scale
+        factor = 1 if after.factor is None else after.factor
+        np.testing.assert_allclose(after.alpha * factor, carried, rtol=1e-12)
+
+
+def test_lowering_is_deterministic():
+    design = small_design(si_width=2)
+    parameters, images = random_parameters(design, 0), random_images(design, 20)
+    assert program_bytes(lower(parameters, images)) == program_bytes(lower(parameters, images))
+
+
+def test_logits_fit_32_bits_whatever_the_words():
+    design = small_design(feature_bits=24, constant_bits=24, width=16)
+    program = lower(random_parameters(design, 0), random_images(design, 5))
+    head = program.classifier
+    pixels = 4
+    largest = (pixels * 2**23 + 2**head.pool_shift) >> head.pool_shift
+    assert (np.abs(head.weight).sum(1) * largest + np.abs(head.bias)).max() < 2**31
+
+
+@pytest.mark.parametrize("scale", [0.3, -0.3, 0.0])
+def test_two_lines_are_the_prelu_at_every_integer(scale):
+    design = small_design(width=2)
+    layer = random_parameters(design, 3).convs[0]
+    layer = dataclasses.replace(layer, norm_conv=Affine(np.full(2, scale, np.float32), layer.norm_conv.shift))
+    lines = two_lines(layer, 54)
+    y = np.arange(-54, 55)[:, None]
+    side = (y >= lines.split).astype(int)
+    got = np.take_along_axis(lines.slope, side, 0) * y + np.take_along_axis(lines.intercept, side, 0)
+    h = y / 3 * layer.norm_conv.scale.astype(float) + layer.norm_conv.shift + layer.shift_in
+    np.testing.assert_allclose(got, np.where(h >= 0, h, h * layer.slope) + layer.shift_out, atol=1e-6)
+
+
+def test_bad_input_is_named():
+    design = small_design()
+    parameters, images = random_parameters(design), random_images(design, 3)
+    with pytest.raises(ProgramError, match="do not fit the design; allowed"):
+        lower(parameters, images[:, :4])
+    with pytest.raises(ProgramError, match="do not fit the design"):
+        lower(parameters, images[:0])
+    broken = dataclasses.replace(parameters.convs[0], slope=np.array([np.nan, 1], np.float32))
+    with pytest.raises(ProgramError, match=r"stage1.block0.conv1: slope holds values that are not finite"):
+        lower(dataclasses.replace(parameters, convs=(broken, *parameters.convs[1:])), images)
+    for words in ((5, 16), (16, 25)):
+        with pytest.raises(ProgramError, match="is out of range; allowed: 6 to 24"):
+            lower(dataclasses.replace(parameters, design=with_words(design, *words)), images)
