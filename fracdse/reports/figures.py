@@ -11,13 +11,18 @@ _DECIMAL = re.compile(r"-?\d{1,15}(?:\.\d{0,9})?\Z")
 _SHARE = re.compile(r"\s*[(\[]\s*[<~>]?\s*[\d.]+\s*%\s*[)\]]\Z")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?\Z")
 
+_CELL_LIMIT_CHARACTERS = 200  # no figure is longer; it keeps hostile cells away from the patterns
+
 NO_NUMBER = frozenset({"", "?", "-", "undef", "inf", "-inf", "na", "n/a", "unknown", "nan"})
 """Words (in lower case) that the tools print where they have no number."""
 
 
 def bare(cell: str) -> str:
     """Return a cell without the share behind its figure ('9 (~0%)', '2691 [ 0.26%]') and without thousands commas."""
-    cell = _SHARE.sub("", cell.strip()).strip()
+    cell = cell.strip()
+    if len(cell) > _CELL_LIMIT_CHARACTERS:
+        return cell
+    cell = _SHARE.sub("", cell).strip()
     return cell.replace(",", "") if _THOUSANDS.match(cell) else cell
 
 

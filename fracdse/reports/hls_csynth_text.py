@@ -13,7 +13,6 @@ from fracdse.reports.tables import Table, find_tables
 _WHAT = "HLS synthesis"
 _TITLE = re.compile(r"== (Vivado|Vitis) HLS Report for '(.*)'\s*\Z")
 _SUMMARY_TITLE = re.compile(r"== Synthesis Summary Report of '(.*)'\s*\Z")
-_FIELD = re.compile(r"\s*\* ([A-Za-z ]+):\s+(\S.*?)\s*\Z")
 _VERSION = re.compile(r"\d{4}\.\d+(?:\.\d+)*")
 _RULE = re.compile(r"=+\Z")
 
@@ -51,10 +50,11 @@ def _read_function(source: ReportText, tool: str, top: str) -> Report:
 def _header(source: ReportText, tool: str, top: str) -> Report:
     fields: dict[str, str] = {}
     for line in source.lines[:80]:
-        if match := _FIELD.match(line):
-            fields.setdefault(match[1], match[2])
+        name, colon, value = line.partition(":")
+        if colon and name.lstrip().startswith("* "):
+            fields.setdefault(name.strip().removeprefix("* "), value.strip())
     for row in ("Version", "Target device"):
-        if row not in fields:
+        if not fields.get(row):
             raise source.missing(_WHAT, row)
     version = _VERSION.match(fields["Version"])
     if version is None:

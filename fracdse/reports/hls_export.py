@@ -12,7 +12,6 @@ from fracdse.reports.tables import find_tables
 from fracdse.reports.xml_values import read_xml_values
 
 _WHAT = "HLS export"
-_FIELD = re.compile(r"\s*(?:\* )?([A-Za-z][A-Za-z -]*?):\s+(\S.*?)\s*\Z")
 _OLD_RESOURCES = re.compile(r"#=== (?:(Post-\w+) )?Resource usage ===")
 _NEW_RESOURCES = re.compile(r"== (.+) Resource Summary\Z")
 _IMPLEMENTATION_TOOL = re.compile(r"(?:Xilinx |AMD )?(\w+) v?\.?\s*(\d[\w.]*)")
@@ -47,8 +46,9 @@ def read_hls_export_text(source: ReportText) -> Report:
         raise source.missing(_WHAT, "Resource usage")
     rows: dict[str, str] = {}
     for line in lines:
-        if match := _FIELD.match(line):
-            rows.setdefault(match[1], match[2])
+        name, colon, value = line.partition(":")
+        if colon:
+            rows.setdefault(name.strip().removeprefix("* "), value.strip())
     verdict = next((line.strip() for line in lines if line.strip() in _VERDICTS), None)
     if verdict is None:
         raise source.missing(_WHAT, "Timing met")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -68,7 +67,7 @@ def with_plain_line_endings(name: str, text: str) -> ReportText:
     if len(text) > SIZE_LIMIT_BYTES:
         raise _too_large(name)
     if "\r" in text:
-        text = re.sub(r"\r*\n", "\n", text).replace("\r", "\n")
+        text = "\n".join(line.rstrip("\r") for line in text.split("\n")).replace("\r", "\n")
     source = ReportText(name, text)
     if "\0" in text:
         raise source.not_a_report("the file is binary")

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from fracdse.errors import ReportError
 from fracdse.reports.source import ReportText
 
-_FIELD = re.compile(r"\|\s*([A-Za-z][A-Za-z ]*?)\s*:(?:\s+(.*))?$")
 _VERSION = re.compile(r"v\.?\s?(\d{4}\.\d+(?:\.\d+)*)")
 _CONTENTS_ENTRY = re.compile(r"\s*\d+(?:\.\d+)*\.?\s+\S")
 _FIRST_FIELD = "| Tool Version"
@@ -103,7 +102,7 @@ def _fields(lines: list[str], start: int) -> dict[str, str]:
     for line in lines[start:]:
         if not line.startswith("|"):
             break
-        match = _FIELD.match(line)
-        if match:
-            fields.setdefault(match.group(1), (match.group(2) or "").strip())
+        name, colon, value = line[1:].partition(":")
+        if colon:
+            fields.setdefault(name.strip(), value.strip())
     return fields

@@ -14,7 +14,7 @@ _WHAT = "power"
 _TOTAL, _DYNAMIC, _STATIC = "Total On-Chip Power (W)", "Dynamic (W)", "Device Static (W)"
 _JUNCTION, _CONFIDENCE, _AMBIENT = "Junction Temperature (C)", "Confidence Level", "Ambient Temp (C)"
 _ROUNDING_W = 0.001  # every figure is printed to the milliwatt, or as '<0.001'
-_REMARK = re.compile(r"\s*\(([^()]*)\)\s*\Z")  # 103.658 (Junction temp exceeded!)
+_REMARK = re.compile(r" \(([^()]*)\)\Z")  # 103.658 (Junction temp exceeded!)
 
 
 def read_vivado_power(source: ReportText) -> Report:

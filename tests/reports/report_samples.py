@@ -49,18 +49,21 @@ def utilization(
     uram: int | None = None,
     dsp_row: str = "DSPs",
     bram36: str = "12.5",
+    lut: int = 1234,
+    ff: int = 2345,
+    dsp: int = 7,
 ) -> str:
     def site(name: str, used: object) -> list[object]:
         cells = {"Site Type": name, "Used": used, "Available": 70560, "Util%": "<0.01"}
         return [cells.get(column, 0) for column in columns]
 
     logic = [
-        site(f"{family} LUTs*", 1234),
+        site(f"{family} LUTs*", lut),
         site("  LUT as Logic", 1200),
         site("  LUT as Memory", 34),
         site("    LUT as Distributed RAM", 24),
         site("    LUT as Shift Register", 10),
-        site("Registers" if family == "" else f"{family} Registers", 2345),
+        site("Registers" if family == "" else f"{family} Registers", ff),
     ]
     memory = [site("Block RAM Tile", bram36), site("  RAMB36/FIFO*", 12), site("    RAMB36E2 only", 12)]
     memory += [site("  RAMB18", 1)] + ([site("URAM", uram)] if uram is not None else [])
@@ -69,7 +72,7 @@ def utilization(
             ("1. CLB Logic", table(columns, logic) + "* Warning! The Final LUT count is typically lower.\n"),
             ("1.1 Summary of Registers by Type", table(("Total", "Clock Enable"), [(0, "_"), (2345, "Yes")])),
             ("2. BLOCKRAM", table(columns, memory)),
-            ("3. ARITHMETIC", table(columns, [site(dsp_row, 7)])),
+            ("3. ARITHMETIC", table(columns, [site(dsp_row, dsp)])),
             ("4. Instantiated Netlists", table(("Ref Name", "Used"), [])),
         ]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,17 @@ def test_huge_line_is_no_trouble() -> None:
     with pytest.raises(ReportError) as caught:
         read_report_text(line, "x")
     assert len(caught.value.message) < 300
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+@pytest.mark.parametrize("junk", ["\r", " ", "1", "- ", "| ", "a: ", "=", "+-", "' ", "("])
+def test_lines_of_many_characters_are_no_trouble(kind: str, junk: str) -> None:
+    """Patterns that backtrack would take hours here."""
+    lines = EVERY_KIND[kind].split("\n")
+    longest = max(range(len(lines)), key=lambda i: (len(lines[i].split()), i))
+    lines[longest] += junk * (300_000 // len(junk)) + "x"
+    with contextlib.suppress(ReportError):
+        read_report_text("\n".join(lines), kind)
 
 
 @pytest.mark.parametrize("kind", EVERY_KIND)
