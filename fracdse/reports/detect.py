@@ -35,10 +35,8 @@ _MARKS: tuple[tuple[re.Pattern[str], Reader], ...] = tuple(
         (r"^(?:\| Design Timing Summary|Timing Summary Report)[ \t]*$", read_vivado_timing),
         (r"^(?:Power Report[ \t]*$|\| Total On-Chip Power)", read_vivado_power),
         (r"^(?:Utilization Design Information|SDx Utilization Design Information)", read_vivado_utilization),
-        (
-            r"^\d[\d.]* Printing statistics\.|^[ \t]+Number of cells:|^[ \t]+\d{1,15}(?:[ \t]+[\d-]{1,15})?[ \t]+cells$",
-            read_yosys_stat,
-        ),
+        (r"^\d[\d.]* Printing statistics\.|^[ \t]+Number of cells:", read_yosys_stat),
+        (r"^[ \t]+\d{1,15}(?:[ \t]+[\d-]{1,15})?[ \t]+cells$", read_yosys_stat),
     )
 )
 _CSYNTH_XML = re.compile(r"<(?:[\w.-]+:)?(?:UserAssignments|PerformanceEstimates|AreaEstimates)\b")

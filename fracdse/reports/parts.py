@@ -7,6 +7,12 @@ import re
 _SEVEN_SERIES = re.compile(r"7(?:vx|vh|[akvzs])\d+[ts]?")
 _PACKAGE = re.compile(r"[a-z]{4}\d{3,4}")  # every package since UltraScale: sbva484, sfvc784, fsgd2104, ...
 _NEWER = re.compile(r"[a-z]+\d+[a-z]*")
+_WITH_URAM = re.compile(r"xc(?:zu(?:4|5|7|11|17|19)(?:cg|eg|ev)|k26|vu\d+p|u(?:50|55[cn]?|200|250|280))\Z")
+
+
+def has_uram(part: str) -> bool:
+    """Tell whether a part is known to have UltraRAM (AMD DS890 and DS891); False is also said of unknown parts."""
+    return _WITH_URAM.match(device_of(part)) is not None
 
 
 def device_of(part: str) -> str:

@@ -67,7 +67,8 @@ def with_plain_line_endings(name: str, text: str) -> ReportText:
     if len(text) > SIZE_LIMIT_BYTES:
         raise _too_large(name)
     if "\r" in text:
-        text = "\n".join(line.rstrip("\r") for line in text.split("\n")).replace("\r", "\n")
+        *lines, last = text.split("\n")
+        text = "\n".join([*(line.rstrip("\r") for line in lines), last]).replace("\r", "\n")
     source = ReportText(name, text)
     if "\0" in text:
         raise source.not_a_report("the file is binary")

@@ -79,6 +79,8 @@ def _clock_periods_ns(source: ReportText, start: int, stop: int) -> dict[str, fl
         if match is None:
             raise source.unreadable("Clock Summary", line.strip(), "a clock with waveform, period and frequency")
         periods_ns[match[1]] = period_ns(source, f"Clock Summary {match[1]}", match[2])
+    if header is not None and not periods_ns:
+        raise source.missing(_WHAT, "Clock Summary row of any clock")
     return periods_ns
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fracdse.reports.figures import decimal, whole
+from fracdse.reports.parts import has_uram
 from fracdse.reports.report import Report
 from fracdse.reports.source import ReportText
 from fracdse.reports.tables import Table, find_tables
@@ -93,7 +94,7 @@ def _with_flat_area(source: ReportText, tables: list[Table], empty: Report) -> R
         bram36=decimal(source, *cell("Block RAM Tile")),
         ramb36=sites("RAMB36"),
         ramb18=sites("RAMB18"),
-        uram=count_if_listed("URAM"),
+        uram=count("URAM") if has_uram(str(empty.part)) else count_if_listed("URAM"),
         dsp=count(*_DSP_ROWS),
     )
 

@@ -34,7 +34,7 @@ def read_modules(source: ReportText) -> tuple[str, int, dict[str, int]]:
     if _HIERARCHY in modules:
         lines = modules[_HIERARCHY]
         total, cells = _cells(source, _HIERARCHY, lines)
-        return _top(source, lines, total), total, cells
+        return _top(source, modules, total), total, cells
     if len(modules) > 1:
         raise source.missing(_WHAT, "=== design hierarchy ===")
     ((name, lines),) = modules.items()
@@ -57,14 +57,14 @@ def _modules_of_last_pass(source: ReportText) -> dict[str, list[str]]:
     return modules
 
 
-def _top(source: ReportText, lines: list[str], total: int) -> str:
+def _top(source: ReportText, modules: dict[str, list[str]], total: int) -> str:
     """Return the module in the hierarchy's first row, which since 0.57 or so has the number of all cells before it."""
-    for line in lines:
-        if match := _OLD_ROW.match(line):
-            return match[1]
-        if match := _NEW_ROW.match(line):
-            if int(match[1]) == total:
-                return match[2]
+    for line in modules[_HIERARCHY]:
+        old, new = _OLD_ROW.match(line), _NEW_ROW.match(line)
+        name = old[1] if old else new[2] if new and int(new[1]) == total else None
+        if name in modules:
+            return name
+        if old or new:
             break
     raise source.missing(_WHAT, "top module of the design hierarchy")
 

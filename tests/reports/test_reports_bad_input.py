@@ -134,6 +134,7 @@ def test_encodings_and_line_endings_do_not_matter(kind: str, tmp_path: Path) -> 
     for data in (
         text.replace("\n", "\r\n").encode(),
         text.replace("\n", "\r\r\n").encode(),
+        text.replace("\n", "\r").encode(),
         b"\xef\xbb\xbf" + text.encode(),
         b"\xff\xfe" + text.encode("utf-16-le"),
     ):

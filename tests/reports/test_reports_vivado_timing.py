@@ -40,8 +40,15 @@ def test_missing_section_is_named(title: str) -> None:
 
 
 def test_missing_clock_row_is_named() -> None:
-    lines = [line for line in timing().split("\n") if not line.startswith("clk_pl_0  {")]
+    text = timing(clocks=[("clk_pl_0", "5.000", 900), ("clk_pl_1", "10.000", 5)])
+    lines = [line for line in text.split("\n") if not line.startswith("clk_pl_0  {")]
     with pytest.raises(ReportError, match="Clock Summary row clk_pl_0"):
+        read_report_text("\n".join(lines), "x")
+
+
+def test_clock_table_without_rows_is_refused() -> None:
+    lines = [line for line in timing("NA").split("\n") if not line.startswith("clk_pl_0  ")]
+    with pytest.raises(ReportError, match="Clock Summary row of any clock"):
         read_report_text("\n".join(lines), "x")
 
 

@@ -25,6 +25,8 @@ def test_flat_report_of_every_layout(family: str, columns: tuple[str, ...]) -> N
 def test_uram_is_none_only_where_the_device_has_no_row_for_it() -> None:
     assert read_report_text(utilization(), "x").uram is None
     assert read_report_text(utilization(uram=0), "x").uram == 0
+    with pytest.raises(ReportError, match="no 'URAM'"):
+        read_report_text(utilization().replace("xczu3egsbva484-1", "xczu7evffvc1156-2"), "x")
 
 
 def test_versal_names_its_rows_differently() -> None:
