@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from fracdse.search.study import open_study
+from fracdse.records import TrialRecord
+from fracdse.search.study import Study, open_study
 
 
 @click.command("report")
@@ -15,7 +16,10 @@ from fracdse.search.study import open_study
 @click.option("--format", "format_", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the table to a file.")
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw accuracy against BRAM and DSP.")
-def command(study: str | None, pareto: bool, format_: str, out: Path | None, plot: Path | None) -> None:
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one self-contained page.")
+def command(
+    study: str | None, pareto: bool, format_: str, out: Path | None, plot: Path | None, html: Path | None
+) -> None:
     """Show STUDY (a name or folder; the newest if left out)."""
     from fracdse.results.export import to_csv, to_json
     from fracdse.results.front import pareto_front
@@ -41,9 +45,11 @@ def command(study: str | None, pareto: bool, format_: str, out: Path | None, plo
 
         save_figure(plot_front(everything, objectives), plot)
         click.echo(f"Plot: {plot}", err=True)
+    if html is not None:
+        _write_page(opened, everything, html)
 
 
-def _as_table(shown: list, name: str, pareto: bool, total: int) -> str:  # type: ignore[type-arg]
+def _as_table(shown: list[TrialRecord], name: str, pareto: bool, total: int) -> str:
     import io
     import shutil
 
@@ -56,3 +62,15 @@ def _as_table(shown: list, name: str, pareto: bool, total: int) -> str:  # type:
     width = max(shutil.get_terminal_size((140, 24)).columns, 60)
     Console(file=buffer, width=width).print(trials_table(shown, title, with_state=not pareto))
     return buffer.getvalue()
+
+
+def _write_page(opened: Study, records: list[TrialRecord], path: Path) -> None:
+    from fracdse.results.html import PageContext, render_page
+
+    facts = {"study made by": f"fracdse {opened.version}", "search seed": str(opened.space.search.seed)}
+    context = PageContext(
+        opened.name, opened.space.objectives, opened.space.to_toml(), list(opened.space.searched), facts
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(render_page(records, context), encoding="utf-8")
+    click.echo(f"Page: {path}", err=True)
