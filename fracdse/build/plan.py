@@ -1,0 +1,70 @@
+"""Build plans: a pure set of files with a digest, that can be written out, archived and run here or elsewhere."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from fracdse.build.cache import digest_of, write_atomically
+from fracdse.errors import BuildFailed
+
+PLAN_DIGEST_FILE = "plan.sha256"
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """Files by relative name, `/` between folders. Equal files give an equal digest and an equal archive."""
+
+    files: Mapping[str, bytes]
+
+    def __post_init__(self) -> None:
+        for name in self.files:
+            _check_name(name)
+        object.__setattr__(self, "files", dict(sorted(self.files.items())))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all names and contents, as 64 hexadecimal digits."""
+        return digest_of(*(part for name, content in self.files.items() for part in (name, content)))
+
+    def write(self, folder: Path) -> None:
+        """Write the plan below a folder, with its digest; what else is there stays.
+
+        Raises:
+            BuildFailed: The folder holds another plan.
+            OSError: The folder cannot be written.
+        """
+        marker = folder / PLAN_DIGEST_FILE
+        if marker.exists() and marker.read_text().strip() != self.digest:
+            raise BuildFailed(
+                f"{folder} holds another build plan", hint="Choose another folder with --out, or remove that one."
+            )
+        for name, content in self.files.items():
+            target = folder / name
+            if not target.is_file() or target.read_bytes() != content:
+                write_atomically(target, content)
+        write_atomically(marker, f"{self.digest}\n".encode())
+
+    def archive(self) -> bytes:
+        """Return the plan as a .tar.gz without times, owners and other traces of where it was made."""
+        buffer = io.BytesIO()
+        with (
+            gzip.GzipFile(fileobj=buffer, mode="wb", filename="", mtime=0) as packed,
+            tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
+        ):
+            for name, content in self.files.items():
+                entry = tarfile.TarInfo(name)
+                entry.size, entry.mode = len(content), 0o644
+                archive.addfile(entry, io.BytesIO(content))
+        return buffer.getvalue()
+
+
+def _check_name(name: str) -> None:
+    path = PurePosixPath(name)
+    plain = str(path) == name and not path.is_absolute() and ".." not in path.parts and "\\" not in name
+    if not plain or name in ("", ".", PLAN_DIGEST_FILE):
+        raise BuildFailed(f"'{name}' is no name for a file of a build plan; allowed: relative names without '..'")
