@@ -16,7 +16,7 @@ StreamMemory = Literal["lutram", "bram"]
 BRAM_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
 """(width, depth) of one RAMB18 with one write port and one read port."""
 
-LUTS_PER_BRAM18 = 160
+LUTS_PER_BRAM18 = 64
 """Exchange rate of `stream_memory`: the XCZU3EG has 70,560 LUTs and 432 RAMB18, 163 a block."""
 
 

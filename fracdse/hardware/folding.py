@@ -3,7 +3,7 @@
 Both goals are: allow in each layer the options of at most T cycles, and take the best sum of one option a layer
 within the budgets of LUT, FF, BRAM18 and DSP. 'smallest at fps' has T = clock / fps and takes the fewest LUTs;
 'fastest that fits' has the smallest T that fits at all (feasibility only grows with T, so T is found by bisection over
-the layers' cycle counts) and then the smallest area, LUT + 160 · BRAM18 (`fracdse.memories`). Where the best option of
+the layers' cycle counts) and then the smallest area, LUT + 64 · BRAM18 (`fracdse.memories`). Where the best option of
 every layer by itself stays within the budgets, their sum is the optimum; otherwise layers are merged exactly
 (`fracdse.hardware.merge`).
 """
