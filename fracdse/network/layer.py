@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, conv2d
+from torch.nn.functional import avg_pool2d, conv2d, prelu
 
 from fracdse.network.codebook import Codebook
 from fracdse.network.exact_conv import exact_conv2d, working_type
@@ -92,11 +92,12 @@ class GatedLayer(nn.Module):
         out = self._convolve(x)
         if self.link is not None:
             out = torch.addcmul(out, shortcut, self.link[:, None, None])
-        branch = self.rprelu(self.norm_conv(out), self.slope())
-        total = branch + shortcut if self.spec.batch_norm else torch.add(shortcut, branch, alpha=BN_FREE_BRANCH)
+        relu, factor = self.rprelu, 1.0 if self.spec.batch_norm else BN_FREE_BRANCH
+        branch = prelu(self.norm_conv(out, after=relu.shift_in), self.slope())
+        total = torch.add(shortcut, branch, alpha=factor)
         if self.si is not None:
             total = total + self.si(x, self.precision != "float")
-        return self.norm_out(total)  # type: ignore[no-any-return]
+        return self.norm_out(total, before=factor * relu.shift_out)  # type: ignore[no-any-return]
 
     def _convolve(self, x: Tensor) -> Tensor:
         spec, weight = self.spec, self.convolution_weight()
@@ -104,9 +105,9 @@ class GatedLayer(nn.Module):
             dtype = working_type(x)
             low = weight.to(dtype).contiguous(memory_format=torch.channels_last)
             return conv2d(x.to(dtype), low, stride=spec.stride, padding=spec.kernel // 2).to(x.dtype)
-        out, gate = fractional_conv2d(x, weight, self.threshold, spec.stride, binary=self.precision == "binary")
+        out, excess = fractional_conv2d(x, weight, self.threshold, spec.stride, binary=self.precision == "binary")
         if self.gate_observer is not None:
-            self.gate_observer(spec.name, gate)
+            self.gate_observer(spec.name, excess > 0)
         if spec.clip_bits:
             out = out.clamp(-(2 ** (spec.clip_bits - 1)) / 3, (2 ** (spec.clip_bits - 1) - 1) / 3)
         return out
