@@ -26,9 +26,16 @@ class Counted:
     latency: int
 
 
-def full_adder(a: Value, b: Value, c: Value) -> tuple[Value, Value]:
+def wire(m: Module, value: Value, name: str = "wire") -> Signal:
+    """Give an unsigned value a name, so that what is used twice is generated once."""
+    named = Signal(len(value), name=name)
+    m.d.comb += named.eq(value)
+    return named
+
+
+def full_adder(m: Module, a: Value, b: Value, c: Value) -> tuple[Value, Value]:
     """Return the sum and carry vectors of three vectors of one column."""
-    return a ^ b ^ c, majority(a, b, c)
+    return wire(m, a ^ b ^ c, "sum"), wire(m, majority(a, b, c), "carry")
 
 
 def majority(a: Value, b: Value, c: Value) -> Value:
@@ -36,13 +43,14 @@ def majority(a: Value, b: Value, c: Value) -> Value:
     return (a & b) | (c & (a | b))
 
 
-def counter_6_3(bits: Sequence[Value]) -> tuple[Value, Value, Value]:
+def counter_6_3(m: Module, bits: Sequence[Value]) -> tuple[Value, Value, Value]:
     """Return the three bits (weights 1, 2, 4) of the count of six vectors, position by position."""
     a, b, c, d, e, f = bits
-    sum_left, carry_left = full_adder(a, b, c)
-    sum_right, carry_right = full_adder(d, e, f)
-    carry = sum_left & sum_right
-    return sum_left ^ sum_right, carry_left ^ carry_right ^ carry, majority(carry_left, carry_right, carry)
+    sum_left, carry_left = full_adder(m, a, b, c)
+    sum_right, carry_right = full_adder(m, d, e, f)
+    carry = wire(m, sum_left & sum_right)
+    twos, fours = full_adder(m, carry_left, carry_right, carry)
+    return wire(m, sum_left ^ sum_right), twos, fours
 
 
 def add_columns(target: Columns, extra: Mapping[int, Sequence[Value]]) -> None:
@@ -66,8 +74,8 @@ def compress(m: Module, arrivals: Sequence[Columns], width: int, constant: int =
                 add_columns(columns, arrivals[latency])
             columns, latency, levels = _registered(m, columns), latency + 1, 0
         else:
-            columns, levels = _level(columns, width), levels + 1
-    rows = _rows(columns, width)
+            columns, levels = _level(m, columns, width), levels + 1
+    rows = _rows(m, columns, width)
     if constant % (1 << width):
         rows.append(Const(constant % (1 << width), width))
     return _add(m, rows, width, latency, levels)
@@ -89,48 +97,42 @@ def _registered(m: Module, columns: Columns) -> Columns:
     return registered
 
 
-def _level(columns: Columns, width: int) -> Columns:
+def _level(m: Module, columns: Columns, width: int) -> Columns:
     """Compress every column once, six bits to three."""
     compressed: Columns = {}
     for column in sorted(columns):
-        bits = Cat(*columns[column])
+        bits = wire(m, Cat(*columns[column]), f"column{column}")
         group = len(bits) // _COMPRESSED_AT_ONCE
         used = group * _COMPRESSED_AT_ONCE
         outputs: dict[int, list[Value]] = {column: [bits[used:]]}
         if group:
-            ones, twos, fours = counter_6_3([bits[i * group : (i + 1) * group] for i in range(_COMPRESSED_AT_ONCE)])
+            ones, twos, fours = counter_6_3(m, [bits[i * group : (i + 1) * group] for i in range(_COMPRESSED_AT_ONCE)])
             outputs = {column: [bits[used:], ones], column + 1: [twos], column + 2: [fours]}
         add_columns(compressed, {weight: vectors for weight, vectors in outputs.items() if weight < width})
     return compressed
 
 
-def _rows(columns: Columns, width: int) -> list[Value]:
+def _rows(m: Module, columns: Columns, width: int) -> list[Value]:
     """Read the columns as binary numbers, as few as the highest column has bits."""
-    joined = {column: Cat(*vectors) for column, vectors in columns.items() if column < width}
+    joined = {column: wire(m, Cat(*vectors)) for column, vectors in columns.items() if column < width}
     rows = []
     for row in range(_height(columns)):
         bits = [joined[c][row] if c in joined and row < len(joined[c]) else Const(0, 1) for c in range(width)]
         while len(bits) > 1 and isinstance(bits[-1], Const):
             bits.pop()
-        rows.append(Cat(*bits))
+        rows.append(wire(m, Cat(*bits), "row"))
     return rows
 
 
 def _add(m: Module, rows: list[Value], width: int, latency: int, levels: int) -> Counted:
     """Add numbers in pairs, one register stage an addition."""
     rows = sorted(rows, key=len)
-    if levels > 1 and len(rows) > 1:
+    if levels > 1 or len(rows) == 1:
         rows, latency = [_register(m, row) for row in rows], latency + 1
     while len(rows) > 1:
         pairs = [a + b for a, b in zip(rows[::2], rows[1::2], strict=False)]
         rows, latency = [_register(m, row[:width]) for row in [*pairs, *rows[len(pairs) * 2 :]]], latency + 1
-    total = rows[0] if rows else Const(0, width)
-    result = Signal(width, name="count", reset_less=True)
-    if levels > 0 and len(rows) == 1 and not isinstance(total, Signal):
-        m.d.sync += result.eq(total)
-        return Counted(result, latency + 1)
-    m.d.comb += result.eq(total)
-    return Counted(result, latency)
+    return Counted(wire(m, Cat(rows[0], Const(0, width))[:width], "count"), latency)
 
 
 def _register(m: Module, value: Value) -> Value:

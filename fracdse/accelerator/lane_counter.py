@@ -14,7 +14,7 @@ import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory
 
-from fracdse.accelerator.compressor_tree import Columns, Counted, add_columns, compress, majority
+from fracdse.accelerator.compressor_tree import Columns, Counted, add_columns, compress, majority, wire
 from fracdse.accelerator.parity_chain import ParityChain, split, triples, weight_levels
 from fracdse.accelerator.sum_format import BitArray, IntTable, SumFormat
 from fracdse.folding import Memory
@@ -62,8 +62,8 @@ def fused_lane(
         if level == last:
             add_columns(arrivals[stage], {form.tap_column: [taps ^ rows]})
         else:
-            add_columns(arrivals[stage], {carry_column: [_carries(taps, rows)]})
-    constant = _add_offset(arrivals[0], step, border, form.offset(sums), form.bits)
+            add_columns(arrivals[stage], {carry_column: [_carries(m, taps, rows)]})
+    constant = _add_offset(m, arrivals[0], step, border, form.offset(sums), form.bits)
     return compress(m, arrivals, form.bits, constant)
 
 
@@ -80,13 +80,14 @@ def stored_lane(
     taps = chain.levels[0]
     group = triples(len(taps))
     xor_ab, xor_bc, parity = weights[:group], weights[group : 2 * group], weights[2 * group :]
-    first = parity[:group] ^ xor_bc
-    rows = Cat(first, first ^ xor_ab, first ^ xor_ab ^ xor_bc, parity[group:])
+    first = wire(m, parity[:group] ^ xor_bc)
+    second = wire(m, first ^ xor_ab)
+    rows = Cat(first, second, second ^ xor_bc, parity[group:])
     carry_column = form.tap_column + 1
-    columns: Columns = {carry_column: [_carries(taps, rows)]} if group else {}
-    a, b, c, rest = split(chain.levels[1] ^ parity if group else taps ^ weights)
-    add_columns(columns, {form.tap_column: [a ^ b ^ c, rest], carry_column: [majority(a, b, c)]})
-    constant = _add_offset(columns, step, border, form.offset(sums), form.bits)
+    columns: Columns = {carry_column: [_carries(m, taps, rows)]} if group else {}
+    a, b, c, rest = split(wire(m, chain.levels[1] ^ parity if group else taps ^ weights))
+    add_columns(columns, {form.tap_column: [wire(m, a ^ b ^ c), rest], carry_column: [wire(m, majority(a, b, c))]})
+    constant = _add_offset(m, columns, step, border, form.offset(sums), form.bits)
     return compress(m, [columns], form.bits, constant)
 
 
@@ -120,18 +121,18 @@ def weight_memory(m: Module, name: str, address: Value, rows: BitArray, kind: Me
     return reading.data
 
 
-def _carries(taps: Value, rows: Value) -> Value:
+def _carries(m: Module, taps: Value, rows: Value) -> Value:
     """Return the carries of all groups of three products."""
-    a, b, c, _ = split(taps ^ rows)
-    return majority(a, b, c)
+    a, b, c, _ = split(wire(m, taps ^ rows, "products"))
+    return wire(m, majority(a, b, c), "carries")
 
 
-def _add_offset(columns: Columns, step: Value, border: Value, offsets: IntTable, width: int) -> int:
+def _add_offset(m: Module, columns: Columns, step: Value, border: Value, offsets: IntTable, width: int) -> int:
     """Put the offset of step and border into the columns, or return it where it is the same for all."""
     if (offsets == offsets.flat[0]).all():
         return int(offsets.flat[0])
     wrapped = [[int(value) % (1 << width) for value in row] for row in offsets]
-    offset = lookup(Cat(border, step), [value for row in wrapped for value in row], width)
+    offset = wire(m, lookup(wire(m, Cat(border, step)), [value for row in wrapped for value in row], width))
     add_columns(columns, {bit: [offset[bit : bit + 1]] for bit in range(width)})
     return 0
 
