@@ -15,7 +15,7 @@ from fracdse.search.resuming import requeue_interrupted
 from fracdse.search.samplers import make_sampler
 from fracdse.search.seeds import derived_seed
 from fracdse.search.study import Study
-from fracdse.search.workers import run_workers, usable_cores
+from fracdse.search.workers import run_workers, threads_each
 from fracdse.space import SearchSpace
 
 _FINGERPRINT = "data_fingerprint"
@@ -60,7 +60,7 @@ def _run_here(study: Study, data: StudyData, plan: Plan, listener: Listener) -> 
     existing = len(study.optuna_study.get_trials(deepcopy=False))
     seed = derived_seed(study.space.search.seed, "sampler", existing)
     asker = Asker(study, "driver", make_sampler(plan.sampler, study.space, seed))
-    run(make_problem(study.space, data, usable_cores()), asker, plan.budget, listener)
+    run(make_problem(study.space, data, threads_each(1)), asker, plan.budget, listener)
 
 
 def check_version(study: Study) -> None:

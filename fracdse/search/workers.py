@@ -26,9 +26,11 @@ _POLL_SECONDS = 0.2
 _MOST_DEATHS_IN_A_ROW = 3
 
 
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def threads_each(workers: int) -> int:
+    """Return how many threads each of `workers` may compute with: its share of OMP_NUM_THREADS, or of the cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    stated = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, (int(stated) if stated.isdecimal() else cores) // workers)
 
 
 def run_workers(
@@ -86,7 +88,7 @@ class _Crew:
     ) -> None:
         self._study, self._data, self._fingerprint = study, data, fingerprint
         self._sampler, self._count, self._budget, self._lock = sampler, count, budget, lock
-        self._threads = max(1, usable_cores() // count)
+        self._threads = threads_each(count)
         self._deaths = 0
         self._finished_before = -1
         self._crew = {index: self._start(index) for index in range(count)}
