@@ -13,8 +13,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from fracdse.accelerator.arithmetic import constant_table
+from fracdse.accelerator.counters import step_counter
 from fracdse.accelerator.pipeline import Pipeline
-from fracdse.accelerator.schedule import Schedule, step_counter
+from fracdse.accelerator.schedule import Schedule
 from fracdse.accelerator.streams import code_stream, feature_stream
 from fracdse.program.model import BoolArray, IntArray
 

@@ -7,11 +7,11 @@ reads its place, adds and writes back. `u` is always taken: whoever reads `x` mu
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from fracdse.accelerator.storage import power_of_two_at_least, storage
+from fracdse.accelerator.storage import Storage, power_of_two_at_least
 
 
 class AveragePool(wiring.Component):
@@ -32,9 +32,11 @@ class AveragePool(wiring.Component):
         m = Module()
         stride = power_of_two_at_least(self._steps)
         sums = data.ArrayLayout(signed(self._bits + 2), self._lanes)
-        m.submodules.memory = memory = storage(sums, stride * (self._width // 2))
-        write = memory.write_port()
-        read = memory.read_port(transparent_for=(write,) if self._steps == 1 else ())
+        m.submodules.memory = memory = Storage(
+            Shape.cast(sums).width, stride * (self._width // 2), transparent=self._steps == 1
+        )
+        before = data.View(sums, memory.read_data)
+        after = data.View(sums, memory.write_data)
 
         step = Signal(range(stride))
         column = Signal(range(self._width))
@@ -52,15 +54,16 @@ class AveragePool(wiring.Component):
         arrived, was_first, was_final = Signal(), Signal(reset_less=True), Signal(reset_less=True)
         words = Signal.like(self.u, reset_less=True)
         m.d.sync += [arrived.eq(self.u_valid), was_first.eq(first), was_final.eq(final), words.eq(self.u)]
-        m.d.comb += [read.addr.eq(Cat(step[: (stride - 1).bit_length()], column[1:])), read.en.eq(self.u_valid)]
-        m.d.sync += write.addr.eq(read.addr)
-        m.d.comb += write.en.eq(arrived)
+        m.d.comb += [
+            memory.read_address.eq(Cat(step[: (stride - 1).bit_length()], column[1:])),
+            memory.read_enable.eq(self.u_valid),
+            memory.write_enable.eq(arrived),
+        ]
+        m.d.sync += memory.write_address.eq(memory.read_address)
         for lane in range(self._lanes):
             total = Signal(signed(self._bits + 2), name="total")
-            before = Signal(signed(self._bits + 2), name="before")
-            with m.If(~was_first):
-                m.d.comb += before.eq(read.data[lane])
-            m.d.comb += [total.eq(before + words[lane]), write.data[lane].eq(total)]
+            old = Mux(was_first, 0, before[lane]).as_signed()
+            m.d.comb += [total.eq(old + words[lane]), after[lane].eq(total)]
             m.d.sync += self.x[lane].eq((total + 2) >> 2)
         m.d.sync += self.x_valid.eq(arrived & was_final)
         return m

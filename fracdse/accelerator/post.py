@@ -16,8 +16,9 @@ from amaranth.lib.wiring import In, Out
 
 from fracdse.accelerator.arithmetic import constant_table, saturate
 from fracdse.accelerator.multiply import multiply_add, shift_factor
+from fracdse.accelerator.counters import step_counter
 from fracdse.accelerator.pipeline import Pipeline
-from fracdse.accelerator.schedule import Schedule, step_counter
+from fracdse.accelerator.schedule import Schedule
 from fracdse.accelerator.streams import feature_stream, lanes_stream
 from fracdse.program.model import GatedConvProgram, IntArray
 

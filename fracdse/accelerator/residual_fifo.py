@@ -12,9 +12,10 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from fracdse.accelerator.arithmetic import constant_table
+from fracdse.accelerator.counters import step_counter
 from fracdse.accelerator.reorder import Bank, plan_reorder
-from fracdse.accelerator.schedule import Schedule, step_counter
-from fracdse.accelerator.storage import power_of_two_at_least, storage
+from fracdse.accelerator.schedule import Schedule
+from fracdse.accelerator.storage import Storage, power_of_two_at_least
 from fracdse.accelerator.streams import lanes_stream
 
 
@@ -97,19 +98,17 @@ class ResidualFifo(wiring.Component):
         """Build the memory of some banks that share their addresses; return the words read."""
         stride = power_of_two_at_least(self._producer.steps)
         layout = data.ArrayLayout(self._shape, len(banks))
-        memory = storage(layout, self.pixels * stride)
-        m.submodules += memory
-        write, read = memory.write_port(), memory.read_port()
+        m.submodules += (memory := Storage(Shape.cast(layout).width, self.pixels * stride))
         address = constant_table(m, step, banks[0].addresses, name="address")
         width = (stride - 1).bit_length()
         m.d.comb += [
-            write.addr.eq(Cat(write_step[:width], write_slot)),
-            write.en.eq(self.x_valid),
-            *(write.data[place].eq(self.x[bank.lane]) for place, bank in enumerate(banks)),
-            read.addr.eq(Cat(_exactly(address, width), read_slot)),
-            read.en.eq(issue),
+            memory.write_address.eq(Cat(write_step[:width], write_slot)),
+            memory.write_data.eq(Cat(self.x[bank.lane] for bank in banks)),
+            memory.write_enable.eq(self.x_valid),
+            memory.read_address.eq(Cat(_exactly(address, width), read_slot)),
+            memory.read_enable.eq(issue),
         ]
-        return read.data
+        return data.View(layout, memory.read_data)
 
 
 def _exactly(value: Value, bits: int) -> Value:

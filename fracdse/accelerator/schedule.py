@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Module, Signal, Value
-
 from fracdse.folding import LayerFolding
 
 
@@ -43,14 +41,3 @@ class Schedule:
         """Return (lane, step) of a channel."""
         position = self.order.index(channel)
         return position % self.lanes, position // self.lanes
-
-
-def step_counter(m: Module, steps: int, advance: Value) -> tuple[Signal, Value]:
-    """Count the beats of a pixel; return the step and whether it is the pixel's last."""
-    step = Signal(range(max(steps, 2)), name="step")
-    last = step == steps - 1
-    with m.If(advance):
-        m.d.sync += step.eq(0 if steps == 1 else step + 1)
-        with m.If(last):
-            m.d.sync += step.eq(0)
-    return step, last

@@ -10,8 +10,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from fracdse.accelerator.arithmetic import constant_table
+from fracdse.accelerator.counters import step_counter
 from fracdse.accelerator.pipeline import Pipeline
-from fracdse.accelerator.schedule import Schedule, step_counter
+from fracdse.accelerator.schedule import Schedule
 from fracdse.program.model import BoolArray, IntArray
 
 

@@ -1,25 +1,62 @@
-"""Which memories become LUT memory and which block RAM: one rule for every buffer, so that the count is known beforehand."""
+"""Buffers with one write and one read port, in the memory that `fracdse.memories` says: so its count is known beforehand."""
 
 from __future__ import annotations
 
-from typing import Literal
-
-from amaranth.hdl import ShapeLike
+from amaranth.hdl import Cat, Module
+from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
 
-StorageStyle = Literal["distributed", "block"]
-
-LARGEST_DISTRIBUTED_DEPTH = 64
-
-
-def storage_style(depth: int) -> StorageStyle:
-    """Return 'distributed' (LUT memory) up to 64 words, 'block' beyond."""
-    return "distributed" if depth <= LARGEST_DISTRIBUTED_DEPTH else "block"
+from fracdse.memories import bram_columns, stream_memory
 
 
-def storage(shape: ShapeLike, depth: int) -> Memory:
-    """Return a buffer of `depth` words in the kind of memory that `storage_style` says."""
-    return Memory(shape=shape, depth=depth, init=[], attrs={"ram_style": storage_style(depth)})
+class Storage(wiring.Component):
+    """`depth` words of `bits` bits; the word read appears one cycle after `read_enable` and stays.
+
+    A word read in the cycle in which it is written is the old one, or the new one where `transparent`. Block memory is
+    split into columns that are one RAMB18 each.
+    """
+
+    def __init__(self, bits: int, depth: int, *, transparent: bool = False) -> None:
+        self._bits = bits
+        self._depth = depth
+        self._transparent = transparent
+        address = max(1, (depth - 1).bit_length())
+        super().__init__(
+            {
+                "write_address": In(address),
+                "write_data": In(bits),
+                "write_enable": In(1),
+                "read_address": In(address),
+                "read_enable": In(1),
+                "read_data": Out(bits),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Build the unit."""
+        m = Module()
+        distributed = stream_memory(self._bits, self._depth) == "lutram"
+        style = "distributed" if distributed else "block"
+        columns = (self._bits,) if distributed else bram_columns(self._bits, self._depth)
+        start = 0
+        words = []
+        for column, bits in enumerate(columns):
+            memory = Memory(shape=bits, depth=max(2, self._depth), init=[], attrs={"ram_style": style})
+            m.submodules[f"column{column}"] = memory
+            write = memory.write_port()
+            read = memory.read_port(transparent_for=(write,) if self._transparent else ())
+            m.d.comb += [
+                write.addr.eq(self.write_address),
+                write.data.eq(self.write_data[start : start + bits]),
+                write.en.eq(self.write_enable),
+                read.addr.eq(self.read_address),
+                read.en.eq(self.read_enable),
+            ]
+            words.append(read.data)
+            start += bits
+        m.d.comb += self.read_data.eq(Cat(words))
+        return m
 
 
 def power_of_two_at_least(value: int) -> int:
