@@ -115,7 +115,7 @@ def _link(
 
 def _check_powers_of_two(name: str, slope: RealArray) -> None:
     exponent = np.log2(np.abs(slope[slope != 0]))
-    wrong = np.abs(exponent - np.rint(exponent)) > 1e-9
+    wrong = np.abs(exponent - np.rint(exponent)) > 1e-6
     if np.any(wrong):
         raise ProgramError(
             f"layer {name}: {int(wrong.sum())} of {slope.size} multipliers are not powers of two, as the design asks",

@@ -9,19 +9,24 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from fracdse.design import Design
 from fracdse.parameters import SIParameters
 from fracdse.program.fixed_point import IntArray, RealArray, nearest_int, quantised, rounding_half, shift_for
 from fracdse.program.model import SIProgram
 from fracdse.program.scales import WordScale
 
+_HEADROOM = 1.25
+
 
 def lower_si(si: SIParameters, design: Design, before: WordScale, out_gain: RealArray) -> SIProgram:
     """Lower a branch that reads words of scale `before` and adds out_gain (C,) words for each real unit."""
     bits = design.accelerator.constant_bits
-    # z is the upper part of the word, so it never saturates where the word does not.
-    input_shift = max(0, design.accelerator.feature_bits - si.bits)
-    squeeze = si.squeeze * before.alpha * 2.0**input_shift / si.squeeze_step
+    # The smallest shift with which a channel's calibrated range, and a quarter more, fits z.
+    words = _HEADROOM * before.half / np.abs(before.alpha) / 2.0 ** (si.bits - 1)
+    input_shift = np.maximum(np.ceil(np.log2(words)), 0).astype(np.int64)
+    squeeze = si.squeeze * (before.alpha * 2.0**input_shift / si.squeeze_step)
     squeeze_shift = shift_for(squeeze, bits)
     squeeze_offset = (si.squeeze @ before.beta + si.squeeze_bias) / si.squeeze_step
     interaction, interaction_shift = _interaction(si)

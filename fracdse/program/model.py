@@ -25,7 +25,7 @@ Gated conv:      k = number of the channel's three thresholds t1 ≤ t2 ≤ t3 w
                      given; `offset` makes up for its being floored
                  v = (multiplier[s, c]·y + offset[s, c]) >> shift
                  u' = sat(r + v + si, feature_bits)
-SI branch:       z = sat((u + half) >> input_shift, bits)             half = 2^(input_shift − 1), 0 where the shift is 0
+SI branch:       z = sat((u + half_c) >> input_shift_c, bits)         half = 2^(shift − 1), 0 where the shift is 0
                  a = sat((Σ squeeze·z + squeeze_offset) >> squeeze_shift, bits)
                  b = sat((Σ interaction·a + 0) >> interaction_shift, bits)      3×3, stride of the layer, zero padding,
                      rounding half 2^(interaction_shift − 1) added before the shift
@@ -35,11 +35,12 @@ Classifier:      logit = Σ weight·p + bias;  the real logit is logit·logit_sc
 
 What lowering promises beyond the equations, so that hardware may rely on it:
 
-- The multipliers of convolutions and links, squeeze, expand and the classifier's weight fit `constant_bits`; offsets are
-  as wide as their values need; activation and shortcut thresholds fit `feature_bits`.
-- Stem multipliers are 0 or ±2^n, in power-of-two designs 0 or ±3·2^n. Entries of residual_multiplier are 0 or 2^n, except
-  in power-of-two designs with quantised shortcuts: there they have `constant_bits`, and x is a code. In power-of-two
-  designs entries of multiplier are 0 or ±2^n. All of these are shifts (and one addition for the 3).
+- The multipliers of convolutions and links, squeeze, expand and the classifier's weight fit `constant_bits`; offsets
+  are as wide as their values need; activation and shortcut thresholds fit `feature_bits`.
+- Stem multipliers are 0 or ±2^n, in power-of-two designs 0 or ±3·2^n (±15·2^n without batch norms). Entries of
+  residual_multiplier are 0 or 2^n, except in power-of-two designs with quantised shortcuts: there they have
+  `constant_bits`, and x is a code. In power-of-two designs entries of multiplier are 0 or ±2^n. All of these are shifts
+  (and one addition for the 3 or the 15).
 - |logit| < 2^31 for every input, so a logit is one 32-bit word.
 """
 
@@ -69,13 +70,14 @@ class StemProgram:
 
 @dataclass(frozen=True)
 class SIProgram:
-    """squeeze: (S, I), interaction: (S, 1 or S, 3, 3), expand: (C, S); offsets (S,) and (C,).
+    """squeeze: (S, I), interaction: (S, 1 or S, 3, 3), expand: (C, S); offsets (S,), (C,).
 
-    interaction, z, a and b have `bits` bits; squeeze and expand carry the residual's scales and have `constant_bits`.
+    input_shift: (I,). interaction, z, a and b have `bits` bits; squeeze and expand carry the residual's scales and have
+    `constant_bits`.
     """
 
     bits: int
-    input_shift: int
+    input_shift: IntArray
     squeeze: IntArray
     squeeze_offset: IntArray
     squeeze_shift: int

@@ -6,8 +6,9 @@ as the ranges seen in calibration allow in every layer of the chain: the stem th
 Where a chain would become too coarse, or a quantised shortcut breaks it, the layer starts a new chain by shifting its
 residual. beta is free in every layer and puts the middle of the range at u = 0.
 
-In power-of-two designs gains and slopes are powers of two but out = y/3, so alpha is kept at a third of a power of two:
-the stem pays the factor 3 once, and every later multiplier is a power of two.
+In power-of-two designs gains and slopes are powers of two (times one constant, 0.2, in designs without batch norms) but
+out = y/3, so alpha is kept at a third of a power of two (times that constant): the stem pays the factor 3 (or 15/4)
+once, and every later multiplier is a power of two.
 """
 
 from __future__ import annotations
@@ -37,11 +38,13 @@ _LARGEST_SHIFT = 40
 class WordScale:
     """Scale of a layer's output words: real = alpha·u + beta, both (C,).
 
-    `factor` (C,) multiplies the residual before the addition (for the stem: the convolution's sum); None means 1.
+    `half` is half the calibrated real range. `factor` (C,) multiplies the residual before the addition (for the stem:
+    the convolution's sum); None means 1.
     """
 
     alpha: RealArray
     beta: RealArray
+    half: RealArray
     factor: RealArray | None = None
 
 
@@ -51,7 +54,8 @@ def plan_scales(parameters: NetworkParameters, ranges: Sequence[LayerRange]) -> 
     gains = [layer.norm_out.scale.astype(float) for layer in parameters.convs]
     word_bits = parameters.design.accelerator.feature_bits
     limit = word_limits(word_bits)[1] / _HEADROOM
-    steps = [np.maximum(extent.half, _NARROWEST) / limit for extent in ranges]
+    halves = [np.maximum(extent.half, _NARROWEST) for extent in ranges]
+    steps = [half / limit for half in halves]
     scales: list[WordScale] = []
     while len(scales) < len(ranges):
         first = len(scales)
@@ -59,11 +63,11 @@ def plan_scales(parameters: NetworkParameters, ranges: Sequence[LayerRange]) -> 
         alphas = _longest_chain(start, gains[first:], specs[first:], steps[first:], _LARGEST_SHIFT - word_bits)
         factor = start.slope / alphas[0]
         if np.all(factor == 1) and first:
-            scales.append(WordScale(alphas[0], ranges[first].middle))
+            scales.append(WordScale(alphas[0], ranges[first].middle, halves[first]))
         else:
-            scales.append(WordScale(alphas[0], ranges[first].middle, factor))
+            scales.append(WordScale(alphas[0], ranges[first].middle, halves[first], factor))
         for alpha in alphas[1:]:
-            scales.append(WordScale(alpha, ranges[len(scales)].middle))
+            scales.append(WordScale(alpha, ranges[len(scales)].middle, halves[len(scales)]))
     return scales
 
 
@@ -87,7 +91,7 @@ def _start(
     parameters: NetworkParameters, specs: Sequence[GatedConvSpec], scales: Sequence[WordScale], step: RealArray
 ) -> _Start:
     """Return where the chain begins that follows the scales chosen so far."""
-    thirds = 1 / 3 if parameters.design.network.power_of_two else 1.0
+    thirds = _power_of_two_unit(parameters) if parameters.design.network.power_of_two else 1.0
     if not scales:
         slope = parameters.stem.norm.scale.astype(float)
         unit = slope * thirds
@@ -95,10 +99,17 @@ def _start(
         spec = specs[len(scales) - 1]
         gain = parameters.convs[len(scales) - 1].norm_out.scale.astype(float)
         slope = gain * shortcut_scale(spec, scales[-1])[0]
-        unit = gain * (2 / 3) if spec.shortcut_bits and thirds < 1 else slope
+        unit = gain * thirds if spec.shortcut_bits and thirds < 1 else slope
     # A residual so weak that the whole of it stays within one step adds nothing.
     silent = np.abs(slope) * 2.0 ** (parameters.design.accelerator.feature_bits - 1) < step
     return _Start(np.where(silent, 0.0, slope), np.where(silent, thirds, unit))
+
+
+def _power_of_two_unit(parameters: NetworkParameters) -> float:
+    """Return what alpha must be a power of two times of, so that multipliers are powers of two; below 1."""
+    scales = np.concatenate([layer.norm_conv.scale.astype(float) for layer in parameters.convs])
+    mantissa, _ = np.frexp(np.abs(scales[scales != 0])[:1])
+    return float(np.round(mantissa, 6).sum() or 0.5) / 3
 
 
 def _longest_chain(

@@ -99,7 +99,10 @@ def _check_si(name: str, spec: GatedConvSpec, branch: SIBranchSpec, si: SIProgra
     _shape(f"{name}: expand_offset", si.expand_offset, (spec.out_channels,))
     for part, bits in (("squeeze", constant_bits), ("interaction", si.bits), ("expand", constant_bits)):
         _narrow(f"{name}: {part}", getattr(si, part), bits)
-    for part in ("input_shift", "squeeze_shift", "interaction_shift", "expand_shift"):
+    _shape(f"{name}: input_shift", si.input_shift, (spec.in_channels,))
+    _shift(f"{name}: input_shift", int(si.input_shift.min()))
+    _shift(f"{name}: input_shift", int(si.input_shift.max()))
+    for part in ("squeeze_shift", "interaction_shift", "expand_shift"):
         _shift(f"{name}: {part}", getattr(si, part))
 
 
