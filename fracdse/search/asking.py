@@ -15,13 +15,14 @@ from fracdse.design import Design
 from fracdse.records import TrialRecord
 from fracdse.search.constraints import tell_constraints
 from fracdse.search.locks import FileLock
-from fracdse.search.objective import objective_values
+from fracdse.search.objective import AtRung, objective_values
 from fracdse.search.params import Params, all_params, params_key, random_params, suggest
+from fracdse.search.rungs import verdict
 from fracdse.search.seeds import derived_seed
 from fracdse.search.study import Study
 from fracdse.search.trial_facts import RESULT, START, VOID, Outcome, start_facts
 
-RETRY_OF, SEED_NUMBER, COPY_OF = "retry_of", "seed_number", "copy_of"
+RETRY_OF, SEED_NUMBER, COPY_OF, RUNGS = "retry_of", "seed_number", "copy_of", "rungs"
 _REPEATS_BEFORE_CHANCE = 5
 _RANDOM_ATTEMPTS = 1000
 _LARGEST_LISTED_SPACE = 20_000
@@ -69,6 +70,24 @@ class Asker:
         """Store the outcome of a trial and return the trial as it is stored."""
         tell(self.optuna_study, asked.trial, outcome, list(self.study.space.objectives))
         return self.study.record(asked.trial.number)
+
+    def note_rung(self, asked: Asked, rung: AtRung) -> None:
+        """Store what a trial is worth at a rung."""
+        known = dict(asked.trial.user_attrs.get(RUNGS, {}))
+        asked.trial.set_user_attr(RUNGS, known | {str(rung.epoch): rung.values})
+
+    def verdict(self, asked: Asked, rung: AtRung, rivals: list[int] | None) -> str:
+        """Return why a trial is stopped at a rung, or an empty text; None for rivals compares with the whole study."""
+        others = [
+            trial.user_attrs[RUNGS][str(rung.epoch)]
+            for trial in self.optuna_study.get_trials(deepcopy=False)
+            if trial.number != asked.trial.number
+            and VOID not in trial.user_attrs
+            and str(rung.epoch) in trial.user_attrs.get(RUNGS, {})
+            and (rivals is None or trial.number in rivals)
+        ]
+        table = np.array(others, dtype=float).reshape(len(others), len(rung.values))
+        return verdict(rung.values, table, list(self.study.space.objectives.values()), rung.epoch)
 
     def _ask_once(self, earlier: list[FrozenTrial]) -> Asked | None:
         trial = self.optuna_study.ask()

@@ -18,6 +18,7 @@ from fracdse.search.study import Study
 from fracdse.search.workers import run_workers, threads_each
 from fracdse.space import SearchSpace
 
+_FEWEST_IN_A_BATCH = 4
 _FINGERPRINT = "data_fingerprint"
 
 
@@ -60,7 +61,8 @@ def _run_here(study: Study, data: StudyData, plan: Plan, listener: Listener) -> 
     existing = len(study.optuna_study.get_trials(deepcopy=False))
     seed = derived_seed(study.space.search.seed, "sampler", existing)
     asker = Asker(study, "driver", make_sampler(plan.sampler, study.space, seed))
-    run(make_problem(study.space, data, threads_each(1)), asker, plan.budget, listener)
+    batch = max(_FEWEST_IN_A_BATCH, 2 ** (len(study.space.proxy.rungs) + 1)) if study.space.proxy.rungs else 1
+    run(make_problem(study.space, data, threads_each(1)), asker, plan.budget, listener, batch)
 
 
 def check_version(study: Study) -> None:

@@ -159,7 +159,7 @@ class ModelSampler(optuna.samplers.BaseSampler):
 
 def _was_trained(trial: FrozenTrial) -> bool:
     result = trial.user_attrs.get(RESULT, {})
-    return VOID not in trial.user_attrs and "accuracy" in result and "hardware" in result
+    return VOID not in trial.user_attrs and result.get("state") == "complete"
 
 
 def _front(costs: FloatArray, accuracies: FloatArray) -> NDArray[np.bool_]:

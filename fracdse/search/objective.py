@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from fracdse.design import Design
 from fracdse.errors import ConfigError, FracdseError, InfeasibleError
@@ -42,11 +43,28 @@ def check_hardware(space: SearchSpace, design: Design, gates: GateStatistics | N
     return Outcome("infeasible", explain(bad), hardware=figures, gates=gates, violations=amounts, seconds=took)
 
 
-def evaluate(problem: Problem, design: Design, seed: int) -> Outcome:
-    """Evaluate one design; whatever goes wrong with it is an outcome, not an exception."""
+@dataclass(frozen=True)
+class AtRung:
+    """A trial that waits for its verdict: what it is worth after `epoch` epochs."""
+
+    epoch: int
+    values: list[float]
+
+
+Evaluation = Generator[AtRung, str, Outcome]
+
+
+def evaluation(problem: Problem, design: Design, seed: int, checkpoints: Path) -> Evaluation:
+    """Evaluate one design; whatever goes wrong with it is an outcome, not an exception.
+
+    Yields at every rung of the proxy, and wants to be sent why the trial is to be stopped, or an empty text. Trained
+    networks wait in the folder `checkpoints` while they do.
+    """
     try:
         first = check_hardware(problem.space, design)
-        return first if first.state == "infeasible" else _with_accuracy(problem, design, seed, first)
+        if first.state == "infeasible":
+            return first
+        return (yield from _with_accuracy(problem, design, seed, first, checkpoints))
     except MemoryError:
         return Outcome("failed", "out of memory")
     except FracdseError as error:
@@ -74,11 +92,30 @@ def _since(begin: float) -> dict[str, float]:
     return {"hardware": time.perf_counter() - begin}
 
 
-def _with_accuracy(problem: Problem, design: Design, seed: int, first: Outcome) -> Outcome:
-    trained, step = problem.cache.find(design), "cached"
-    if trained is None:
-        trained, step = _train(problem, design, seed), "training"
-        problem.cache.keep(design, trained)
+def _with_accuracy(problem: Problem, design: Design, seed: int, first: Outcome, checkpoints: Path) -> Evaluation:
+    cached = problem.cache.find(design)
+    if cached is not None:
+        return _measured(problem, design, cached, "cached", first)
+    rungs = problem.space.proxy.rungs
+    file = checkpoints / f"{design.key}-{seed}.pt" if rungs else None
+    seconds = 0.0
+    for epoch in rungs:
+        trained = _train(problem, design, seed, file, epoch)
+        seconds += trained.seconds
+        outcome = _measured(problem, design, replace(trained, seconds=seconds), "training", first)
+        reason = yield AtRung(epoch, objective_values(outcome, problem.space.objectives))
+        if reason:
+            _forget(file)
+            return replace(outcome, state="pruned", reason=reason)
+    trained = _train(problem, design, seed, file, None)
+    trained = replace(trained, seconds=seconds + trained.seconds)
+    problem.cache.keep(design, trained)
+    _forget(file)
+    return _measured(problem, design, trained, "training", first)
+
+
+def _measured(problem: Problem, design: Design, trained: Trained, step: str, first: Outcome) -> Outcome:
+    """Return the outcome of a trained design, its hardware computed again with the gates that were measured."""
     second = check_hardware(problem.space, design, trained.gates)
     seconds = {"hardware": first.seconds["hardware"] + second.seconds["hardware"], step: trained.seconds}
     if second.hardware is None:
@@ -86,10 +123,25 @@ def _with_accuracy(problem: Problem, design: Design, seed: int, first: Outcome) 
     return replace(second, state="complete", accuracy=trained.accuracy, seconds=seconds)
 
 
-def _train(problem: Problem, design: Design, seed: int) -> Trained:
+def _train(problem: Problem, design: Design, seed: int, checkpoint: Path | None, until_epoch: int | None) -> Trained:
     from fracdse.training.proxy import train_proxy
 
-    result = train_proxy(design, problem.data.train, problem.space.proxy, seed, threads=problem.threads)
+    if checkpoint is not None:
+        checkpoint.parent.mkdir(exist_ok=True)
+    result = train_proxy(
+        design,
+        problem.data.train,
+        problem.space.proxy,
+        seed,
+        until_epoch=until_epoch,
+        checkpoint=checkpoint,
+        threads=problem.threads,
+    )
     if not math.isfinite(result.accuracy):
         raise FracdseError(f"the accuracy of the trained proxy is {result.accuracy}")
     return Trained(result.accuracy, result.gates, result.seconds)
+
+
+def _forget(checkpoint: Path | None) -> None:
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
