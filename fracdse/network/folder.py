@@ -35,7 +35,12 @@ def save_network(folder: Path, network: FractionalNetwork, facts: Mapping[str, A
     """
     folder.mkdir(parents=True, exist_ok=True)
     save_tensors(folder / NETWORK_FILE, network.state_dict())
-    text = json.dumps({"design": network.design.to_dict(), "facts": dict(facts or {})}, indent=2, sort_keys=True)
+    described = {
+        "design": network.design.to_dict(),
+        "released_arithmetic": network.released_arithmetic,
+        "facts": dict(facts or {}),
+    }
+    text = json.dumps(described, indent=2, sort_keys=True)
     write_whole(folder / DESIGN_FILE, (text + "\n").encode())
 
 
@@ -46,8 +51,10 @@ def load_network(folder: Path) -> FractionalNetwork:
         DataError: A file is missing, damaged, or of another network.
         ConfigError: The design in it cannot be built.
     """
-    network = build_network(load_design(folder))
+    described = _read_description(folder)
+    network = build_network(Design.from_dict(described["design"]))
     load_state(network, load_tensors(folder / NETWORK_FILE), str(folder / NETWORK_FILE))
+    network.released_arithmetic = described.get("released_arithmetic") is True
     return network.eval()
 
 
@@ -58,21 +65,7 @@ def load_design(folder: Path) -> Design:
         DataError: The file is missing or damaged.
         ConfigError: It holds an unknown key or a value that is not allowed.
     """
-    path = folder / DESIGN_FILE
-    if not path.is_file():
-        raise DataError(
-            f"'{folder}' holds no network: there is no {DESIGN_FILE} in it",
-            hint="Give a folder that 'fracdse train' or 'fracdse import' wrote.",
-        )
-    if path.stat().st_size > _LARGEST_JSON_BYTES:
-        raise DataError(f"'{path}' is larger than {_LARGEST_JSON_BYTES} bytes")
-    try:
-        values = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise DataError(f"'{path}' is not JSON: {error}") from error
-    if not isinstance(values, dict) or not isinstance(values.get("design"), dict):
-        raise DataError(f"'{path}' has no key 'design' with a table of values")
-    return Design.from_dict(values["design"])
+    return Design.from_dict(_read_description(folder)["design"])
 
 
 def load_state(network: FractionalNetwork, state: Mapping[str, Any], source: str) -> None:
@@ -135,3 +128,21 @@ def write_whole(path: Path, content: bytes) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def _read_description(folder: Path) -> dict[str, Any]:
+    path = folder / DESIGN_FILE
+    if not path.is_file():
+        raise DataError(
+            f"'{folder}' holds no network: there is no {DESIGN_FILE} in it",
+            hint="Give a folder that 'fracdse train' or 'fracdse import' wrote.",
+        )
+    if path.stat().st_size > _LARGEST_JSON_BYTES:
+        raise DataError(f"'{path}' is larger than {_LARGEST_JSON_BYTES} bytes")
+    try:
+        values = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise DataError(f"'{path}' is not JSON: {error}") from error
+    if not isinstance(values, dict) or not isinstance(values.get("design"), dict):
+        raise DataError(f"'{path}' has no key 'design' with a table of values")
+    return values

@@ -14,6 +14,7 @@ from fracdse.network.exact_conv import exact_conv2d, working_type
 from fracdse.network.fractional_conv import fractional_conv2d
 from fracdse.network.norms import BatchNorm, ChannelAffine, Norm, PowerOfTwoBatchNorm
 from fracdse.network.quantisers import power_of_two, quantise_activation, sign_weight
+from fracdse.network.released_arithmetic import released_fractional_conv2d, released_post
 from fracdse.network.rprelu import RPReLU
 from fracdse.network.si_shortcut import SIShortcut
 from fracdse.network.thermometer import Thermometer
@@ -59,6 +60,7 @@ class GatedLayer(nn.Module):
         super().__init__()
         self.spec = spec
         self.precision: Precision = "binary"
+        self.released_arithmetic = False
         self.gate_observer: GateObserver | None = None
         channels = spec.out_channels
         self.weight = nn.Parameter(torch.empty(channels, spec.in_channels, spec.kernel, spec.kernel))
@@ -89,6 +91,8 @@ class GatedLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map the residual (N, I, H, W) to the next one, (N, C, H/stride, W/stride)."""
         shortcut = self._shortcut(x)
+        if self.released_arithmetic and not self.training:
+            return self._as_released(x, shortcut)
         out = self._convolve(x)
         if self.link is not None:
             out = torch.addcmul(out, shortcut, self.link[:, None, None])
@@ -111,6 +115,12 @@ class GatedLayer(nn.Module):
         if spec.clip_bits:
             out = out.clamp(-(2 ** (spec.clip_bits - 1)) / 3, (2 ** (spec.clip_bits - 1) - 1) / 3)
         return out
+
+    def _as_released(self, x: Tensor, shortcut: Tensor) -> Tensor:
+        out, gate = released_fractional_conv2d(x, self.convolution_weight(), self.threshold, self.spec.stride)
+        if self.gate_observer is not None:
+            self.gate_observer(self.spec.name, gate)
+        return released_post(out, shortcut, self.norm_conv, self.rprelu, self.norm_out)
 
     def _shortcut(self, x: Tensor) -> Tensor:
         if self.spec.stride > 1:

@@ -40,6 +40,16 @@ class FractionalNetwork(nn.Module):
         for layer in self.gated_layers():
             layer.precision = precision
 
+    @property
+    def released_arithmetic(self) -> bool:
+        """Whether evaluation rounds as FracBNN's released code does; see `released_arithmetic`."""
+        return self.gated_layers()[0].released_arithmetic
+
+    @released_arithmetic.setter
+    def released_arithmetic(self, on: bool) -> None:
+        for layer in self.gated_layers():
+            layer.released_arithmetic = on
+
     def gated_layers(self) -> tuple[GatedLayer, ...]:
         """Return the gated convolutions in order of the topology."""
         return tuple(layer for layer in self.layers if isinstance(layer, GatedLayer))

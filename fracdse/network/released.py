@@ -50,6 +50,7 @@ def released_network(state: Mapping[str, Tensor]) -> FractionalNetwork:
             raise DataError(f"checkpoint: '{source}' holds values that are not numbers")
         own[target] = value.to(own[target].dtype).reshape(own[target].shape)
     network.load_state_dict(own)
+    network.released_arithmetic = True
     return network.eval()
 
 

@@ -1,9 +1,29 @@
-"""Data, training loops, distillation and proxies."""
+"""Data, training loops, distillation and proxies.
 
-from fracdse.training.evaluation import Evaluation, evaluate
-from fracdse.training.proxy import ProxyResult, train_proxy
-from fracdse.training.recipe import Recipe, proxy_recipe
-from fracdse.training.train import TrainingResult, train
+The names below are imported when they are first used, so that reading a recipe does not load torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fracdse.training.evaluation import Evaluation, evaluate
+    from fracdse.training.proxy import ProxyResult, train_proxy
+    from fracdse.training.recipe import Recipe, proxy_recipe
+    from fracdse.training.train import TrainingResult, train
+
+_HOMES = {
+    "Evaluation": "evaluation",
+    "ProxyResult": "proxy",
+    "Recipe": "recipe",
+    "TrainingResult": "train",
+    "evaluate": "evaluation",
+    "proxy_recipe": "recipe",
+    "train": "train",
+    "train_proxy": "proxy",
+}
 
 __all__ = [
     "Evaluation",
@@ -15,3 +35,9 @@ __all__ = [
     "train",
     "train_proxy",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -10,6 +10,8 @@ from torch import Tensor
 from fracdse.training.data import Dataset
 from fracdse.training.recipe import Augmentation
 
+_SMALLEST_TO_MOVE = 16
+
 
 class Batches:
     """Shuffled training batches: images (B, colours, H, W) uint8, channels last, and labels (B,).
@@ -20,8 +22,7 @@ class Batches:
 
     def __init__(self, dataset: Dataset, batch_size: int, augmentation: Augmentation, seed: int) -> None:
         images = torch.from_numpy(dataset.images)
-        colours = images.shape[3]
-        kind = ("flip and crop" if colours == 3 else "crop") if augmentation == "auto" else augmentation
+        kind = _automatic(dataset) if augmentation == "auto" else augmentation
         self._flips = kind == "flip and crop"
         self._margin = 0 if kind == "none" else max(images.shape[1] // 8, 1)
         self._height, self._width = images.shape[1:3]
@@ -54,3 +55,11 @@ class Batches:
         columns = columns + offsets[1]
         batch = self._padded[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
         return batch.permute(0, 3, 1, 2)
+
+
+def _automatic(dataset: Dataset) -> Augmentation:
+    """Choose what suits most images of a format: tiny ones lose too much when they are moved, digits when flipped."""
+    image = dataset.image_format
+    if min(image.height, image.width) < _SMALLEST_TO_MOVE:
+        return "none"
+    return "flip and crop" if image.colours == 3 else "crop"

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from fracdse.design import Design
 from fracdse.gates import GateStatistics, LayerGates
 from fracdse.network.network import FractionalNetwork
+from fracdse.topology import gated_convs
 
 
 @dataclass
@@ -53,6 +55,13 @@ class GateCounter:
             for name, counts in self._layers.items()
         )
         return GateStatistics(layers, self._images)
+
+
+def open_share(statistics: GateStatistics, design: Design) -> float:
+    """Return the share of all gates of a network that open, every output weighing the same (0 to 1)."""
+    sizes = [conv.out_channels * conv.out_height * conv.out_width for conv in gated_convs(design)]
+    opened = sum(size * layer.open_fraction for size, layer in zip(sizes, statistics.layers, strict=True))
+    return opened / sum(sizes)
 
 
 def divisors(number: int) -> list[int]:
