@@ -1,0 +1,64 @@
+import json
+import socket
+
+import pytest
+from click.testing import CliRunner
+
+from fracdse.build import doctor
+from fracdse.cli.doctor import command
+from fracdse.errors import ExitCode
+
+
+@pytest.fixture
+def run(monkeypatch):
+    monkeypatch.delenv("FRACDSE_VIVADO", raising=False)
+
+    def call(*arguments):
+        return CliRunner().invoke(command, arguments)
+
+    return call
+
+
+def test_everything_needed_is_here(run):
+    result = run()
+    assert result.exit_code == ExitCode.DONE
+    assert "MISSING" not in result.stdout
+    for name in ("Python", "torch", "Yosys", "Verilator", "C++ compiler", "Vivado", "pynq", "disk space"):
+        assert f" {name} " in result.stdout
+    assert "can run" in result.stderr
+
+
+def test_missing_compiler_prevents_simulation_and_says_what_to_do(run, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    result = run()
+    assert result.exit_code == ExitCode.TOOL_MISSING
+    assert "MISSING C++ compiler" in result.stdout
+    assert "prevents: simulation" in result.stdout
+    assert "apt-get install g++" in result.stdout
+
+
+def test_missing_vivado_is_no_obstacle(run, monkeypatch):
+    monkeypatch.setenv("FRACDSE_VIVADO", "/nowhere")
+    result = run()
+    assert result.exit_code == ExitCode.DONE
+    assert "absent  Vivado" in result.stdout
+
+
+def test_full_disk(run, monkeypatch):
+    monkeypatch.setattr(doctor, "_DISK_NEEDED_GIB", 10**9)
+    assert run().exit_code == ExitCode.TOOL_MISSING
+
+
+def test_board(run):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert f"127.0.0.1:{port} answers" in run("--board", f"127.0.0.1:{port}").stdout
+    result = run("--board", f"127.0.0.1:{port}")
+    assert "absent  board" in result.stdout
+    assert result.exit_code == ExitCode.DONE
+    assert "absent  board" in run("--board", "host:notaport").stdout
+
+
+def test_json(run):
+    findings = json.loads(run("--json").stdout)
+    assert {"name", "found", "detail", "prevents", "remedy", "needed"} == set(findings[0])
