@@ -80,7 +80,6 @@ def _with_clock(source: ReportText, tables: list[Table], report: Report) -> Repo
     if table is None or row is None:
         raise source.missing(_WHAT, "Timing Summary Clock")
     cells = dict(zip(table.columns, row, strict=True))
-
     return replace(
         report,
         clock_name=cells["Clock"],
@@ -153,7 +152,11 @@ def _read_solution(source: ReportText, top: str) -> Report:
     row = next(table.whole_rows(source, "Modules & Loops"), None) if table else None
     if table is None or row is None:
         raise source.missing(_WHAT, "Performance & Resource Estimates")
-    names = [" ".join(filter(None, pair)) for pair in zip(*table.header, strict=True)]
+    if not table.body[0].startswith("|+"):  # functions inside others stand further to the right
+        raise source.missing(_WHAT, f"Modules & Loops + {top}")
+    if len({len(line) for line in table.header}) != 1:
+        raise source.unreadable("Modules & Loops", " ".join(table.columns), "a header with as many cells in each line")
+    names = [" ".join(filter(None, cells)) for cells in zip(*table.header, strict=True)]
     cells = dict(zip(table.columns, row, strict=True))
     latency = _cycles(source, "Latency", row[_column(source, names, "Latency (cycles)")])
     interval = _cycles(source, "Interval", row[_column(source, names, "Interval")])

@@ -26,8 +26,13 @@ _VERDICTS = {
     "No Sequential Path": None,
     "* No Sequential Path": None,
 }
-_OLD_ACHIEVED = ("CP achieved post-implementation", "CP achieved post-synthesis", "CP achieved")
-_NEW_ACHIEVED = ("Post-Route", "Post-Implementation", "Post-Synthesis")
+_ACHIEVED_ROWS = {
+    "": "CP achieved",  # from ISE
+    "Post-Synthesis": "CP achieved post-synthesis",
+    "Post-Implementation": "CP achieved post-implementation",
+    "RTL Synthesis": "Post-Synthesis",
+    "Place & Route": "Post-Route",
+}
 _AREA, _TIMING, _RUN = "profile/AreaReport/Resources/", "profile/TimingReport/", "profile/RunData/"
 _AREA_NAMES = ("LUT", "FF", "DSP", "BRAM", "URAM", "SRL")
 
@@ -41,9 +46,12 @@ def read_hls_export_text(source: ReportText) -> Report:
         ReportError: A row that the report must have is missing or unreadable, or the report is cut off.
     """
     lines = source.lines
-    stage = next((m for line in lines if (m := _OLD_RESOURCES.match(line) or _NEW_RESOURCES.match(line))), None)
-    if stage is None:
+    usage = next((m for line in lines if (m := _OLD_RESOURCES.match(line) or _NEW_RESOURCES.match(line))), None)
+    if usage is None:
         raise source.missing(_WHAT, "Resource usage")
+    stage = usage[1] or ""
+    if stage not in _ACHIEVED_ROWS:
+        raise source.unreadable("Resource usage", stage, " or ".join(filter(None, _ACHIEVED_ROWS)))
     rows: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")
@@ -52,11 +60,11 @@ def read_hls_export_text(source: ReportText) -> Report:
     verdict = next((line.strip() for line in lines if line.strip() in _VERDICTS), None)
     if verdict is None:
         raise source.missing(_WHAT, "Timing met")
-    is_old = stage.re is _OLD_RESOURCES
-    required, achieved_names = ("CP required", _OLD_ACHIEVED) if is_old else ("Target", _NEW_ACHIEVED)
+    is_old = usage.re is _OLD_RESOURCES
     if not is_old:
         rows |= _timing_table(source)
-    achieved = _first_listed(source, rows, *achieved_names)
+    required = _first_listed(source, rows, "CP required" if is_old else "Target")
+    achieved = _first_listed(source, rows, _ACHIEVED_ROWS[stage])
     tool, version = _tool_and_version(source, rows)
     return Report(
         kind="export",
@@ -65,14 +73,14 @@ def read_hls_export_text(source: ReportText) -> Report:
         version=version,
         part=rows[_first_listed(source, rows, "Device target", "Target device")],
         top=_top_in_file_name(source.name),
-        design_state=stage[1],
+        design_state=stage or None,
         lut=_count(source, rows, "LUT"),
         ff=_count(source, rows, "FF"),
         bram18=_count(source, rows, "BRAM"),
         dsp=_count(source, rows, "DSP"),
-        uram=_count(source, rows, "URAM") if "URAM" in rows else None,
-        lut_shift_register=_count(source, rows, "SRL") if "SRL" in rows else None,
-        clock_ns=period_ns(source, required, rows[_first_listed(source, rows, required)]),
+        uram=_count(source, rows, "URAM") if "URAM" in rows or not is_old else None,
+        lut_shift_register=_count(source, rows, "SRL"),
+        clock_ns=period_ns(source, required, rows[required]),
         clock_achieved_ns=_achieved_ns(source, achieved, rows[achieved]),
         timing_met=_VERDICTS[verdict],
         notes=_notes(rows[achieved]),
@@ -104,8 +112,8 @@ def read_hls_export_xml(source: ReportText) -> Report:
         ff=_count(source, rows, "FF"),
         bram18=_count(source, rows, "BRAM"),
         dsp=_count(source, rows, "DSP"),
-        uram=_count(source, rows, "URAM") if "URAM" in rows else None,
-        lut_shift_register=_count(source, rows, "SRL") if "SRL" in rows else None,
+        uram=_count(source, rows, "URAM") if "URAM" in rows or "RUN_TYPE" in rows else None,
+        lut_shift_register=_count(source, rows, "SRL"),
         clock_ns=period_ns(source, target, rows[target]),
         clock_achieved_ns=_achieved_ns(source, achieved, rows[achieved]),
         wns_ns=None if is_word(wns) else time_ns(source, "WNS_FINAL", wns),

@@ -87,7 +87,8 @@ def _components(source: ReportText, tables: list[Table]) -> dict[str, str]:
     components: dict[str, str] = {}
     exact_w: list[float] = []
     upper_bounds_w: list[float] = []
-    for line, cells in zip(table.body, table.whole_rows(source, "On-Chip"), strict=False):
+    lines = [line for line in table.body if line.startswith("|")]
+    for line, cells in zip(lines, table.whole_rows(source, "On-Chip"), strict=True):
         components[cells[0]] = cells[1]
         if not line.startswith("|  ") and cells[0] != "Total":
             bounds_w = upper_bounds_w if cells[1].startswith("<") else exact_w

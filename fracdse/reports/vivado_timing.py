@@ -36,6 +36,8 @@ def read_vivado_timing(source: ReportText) -> Report:
     design = _design_row(source, sections["Design Timing Summary"])
     periods_ns = _clock_periods_ns(source, sections["Clock Summary"], sections["Intra Clock Table"])
     intra = read_table(source, "Intra Clock Table", sections["Intra Clock Table"])
+    if any("Clock" not in row for row in intra):
+        raise source.missing(_WHAT, "Intra Clock Table Clock")
     wns_ns = _slack_ns(source, design, "WNS(ns)")
     _require_clocks(source, periods_ns, intra, wns_ns)
     require_whole_details(source, sections, header.fields.get("Command", ""))

@@ -110,8 +110,8 @@ def _used_by_site(source: ReportText, tables: list[Table]) -> dict[str, str]:
 
 def _with_hierarchical_area(source: ReportText, table: Table, empty: Report) -> Report:
     row = next(table.whole_rows(source, "Instance"), None)
-    if row is None:
-        raise source.missing(_WHAT, "Instance")
+    if row is None or table.body[0].startswith("|  "):  # instances inside others stand further to the right
+        raise source.missing(_WHAT, f"Instance {empty.top}")
     top = dict(zip(table.columns, row, strict=True))
     ram, shift = _count(source, top, "LUTRAMs"), _count(source, top, "SRLs")
     ramb36, ramb18 = _count(source, top, "RAMB36"), _count(source, top, "RAMB18")

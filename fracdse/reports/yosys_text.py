@@ -8,6 +8,7 @@ from fracdse.reports.source import ReportText
 
 _WHAT = "Yosys stat"
 _PASS = "Printing statistics."
+_LOG_START, _LOG_END = "Yosys Open SYnthesis Suite", "End of script."
 _MODULE = re.compile(r"=== (\S.*?) ===\s*\Z")
 _HIERARCHY = "design hierarchy"
 _OLD_TOTAL = re.compile(r"\s+Number of cells:\s+(\d+)\s*\Z")
@@ -27,6 +28,8 @@ def read_modules(source: ReportText) -> tuple[str, int, dict[str, int]]:
         ReportError: A part is missing, or there are several modules and no hierarchy.
     """
     modules = _modules_of_last_pass(source)
+    if _LOG_START in source.text and _LOG_END not in source.text:
+        raise source.cut_off(f"the log does not reach '{_LOG_END}'")
     if source.lines[-1].startswith(" "):
         raise source.cut_off("its last line has no end")
     if not modules:

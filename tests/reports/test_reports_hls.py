@@ -82,6 +82,12 @@ def test_solution_report_reads_its_first_row() -> None:
     assert read_report_text(solution_csynth("-"), "csynth.rpt").latency_cycles_max is None
 
 
+def test_solution_report_without_its_first_row_is_refused() -> None:
+    lines = [line for line in solution_csynth().split("\n") if not line.startswith("    |+ dut")]
+    with pytest.raises(ReportError, match=r"no 'Modules & Loops \+ dut'"):
+        read_report_text("\n".join(lines), "x")
+
+
 def test_function_report_as_xml() -> None:
     report = read_report_text(csynth_xml(), "x")
     assert (report.kind, report.tool, report.version, report.top) == ("csynth_xml", "Vivado HLS", "2019.2", "conv")
@@ -181,8 +187,21 @@ def test_export_as_xml() -> None:
     assert (report.kind, report.top, report.version, report.part) == ("export", "conv", None, None)
     assert area(report) == (51224, 90939, 401, 249, None)
     assert (report.clock_ns, report.clock_achieved_ns) == (4.0, 4.376)
+
+
+def test_export_xml_of_new_tools_has_the_version_and_uram() -> None:
     run = "<RunData><RUN_TYPE>impl</RUN_TYPE><VIVADO_VERSION>v.2024.2</VIVADO_VERSION></RunData>"
-    assert read_report_text(export_xml("NA", run), "export_impl.xml").version == "2024.2"
+    text = export_xml("NA", run)
+    with pytest.raises(ReportError, match="no 'URAM'"):
+        read_report_text(text, "export_impl.xml")
+    report = read_report_text(text.replace("<SRL>", "<URAM>2</URAM><SRL>"), "export_impl.xml")
+    assert (report.version, report.uram, report.top, report.clock_achieved_ns) == ("2024.2", 2, None, None)
+
+
+def test_clock_of_another_stage_is_not_taken_instead() -> None:
+    lines = [line for line in new_export_text().split("\n") if not line.startswith("| Post-Route")]
+    with pytest.raises(ReportError, match="no 'Post-Route'"):
+        read_report_text("\n".join(lines), "x")
 
 
 @pytest.mark.parametrize("element", ["LUT", "FF", "DSP", "BRAM", "TargetClockPeriod", "AchievedClockPeriod"])

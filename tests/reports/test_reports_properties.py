@@ -52,6 +52,15 @@ def test_damaged_report_is_read_or_refused(kind: str, data: st.DataObject) -> No
     read_or_none("\n".join(lines), kind)
 
 
+@given(kind=KINDS, data=st.data())
+def test_report_with_lost_characters_is_read_or_refused(kind: str, data: st.DataObject) -> None:
+    text = EVERY_KIND[kind]
+    for _ in range(data.draw(st.integers(1, 6))):
+        start = data.draw(st.integers(0, len(text)))
+        text = text[:start] + data.draw(st.sampled_from(["", "|", "+-", " ", "\n", "<", "-"])) + text[start + 1 :]
+    read_or_none(text, kind)
+
+
 @given(text=st.text(max_size=300))
 def test_any_text_is_read_or_refused(text: str) -> None:
     assert read_or_none(text, "x") is None

@@ -97,9 +97,10 @@ def test_hierarchical_report_with_percentages() -> None:
     assert (report.lut, report.ff) == (100, 1200)
 
 
-def test_hierarchical_report_without_rows_is_refused() -> None:
-    lines = [line for line in hierarchical_utilization(rows=0).split("\n") if not line.startswith("| top  ")]
-    with pytest.raises(ReportError, match="no 'Instance'"):
+@pytest.mark.parametrize("rows", [0, 3])
+def test_hierarchical_report_without_its_first_row_is_refused(rows: int) -> None:
+    lines = [line for line in hierarchical_utilization(rows).split("\n") if not line.startswith("| top ")]
+    with pytest.raises(ReportError, match="no 'Instance top'"):
         read_report_text("\n".join(lines), "x")
 
 

@@ -66,10 +66,11 @@ def test_json_hierarchy_gives_the_whole_design() -> None:
 
 
 def test_last_pass_of_a_log_counts() -> None:
-    log = (
-        yosys_text(cells=[("LUT2", 9)]) + "\n2.56. Executing CHECK pass.\nchecked\n\n" + yosys_text(cells=[("LUT2", 4)])
-    )
-    assert read_report_text(log, "x").lut == 4
+    log = " |  yosys -- Yosys Open SYnthesis Suite  |\n\n" + yosys_text(cells=[("LUT2", 9)])
+    log += "\n2.56. Executing CHECK pass.\nchecked\n\n" + yosys_text(cells=[("LUT2", 4)])
+    assert read_report_text(log + "End of script. Logfile hash: 0\n", "x").lut == 4
+    with pytest.raises(ReportError, match="does not reach 'End of script"):
+        read_report_text(log, "x")
 
 
 @pytest.mark.parametrize("new", [True, False])
