@@ -1,0 +1,5 @@
+"""`python -m fracdse`."""
+
+from fracdse.cli.main import main
+
+main()
