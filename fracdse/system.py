@@ -1,9 +1,9 @@
 """The system around the accelerator on a Zynq device: one description for the Vivado script, the driver and the simulator.
 
-    PS  M_AXI_HPM0_FPD → interconnect → axi_dma_0 (registers), accelerator_0 (registers)
-    axi_dma_0  M_AXI_MM2S, M_AXI_S2MM → interconnect → PS S_AXI_HP0_FPD (memory)
-    axi_dma_0  M_AXIS_MM2S → accelerator_0 s_axis;  accelerator_0 m_axis → axi_dma_0 S_AXIS_S2MM
-    PS  pl_clk0 (IOPLL) clocks everything
+PS  M_AXI_HPM0_FPD → interconnect → axi_dma_0 (registers), accelerator_0 (registers)
+axi_dma_0  M_AXI_MM2S, M_AXI_S2MM → interconnect → PS S_AXI_HP0_FPD (memory)
+axi_dma_0  M_AXIS_MM2S → accelerator_0 s_axis;  accelerator_0 m_axis → axi_dma_0 S_AXIS_S2MM
+PS  pl_clk0 (IOPLL) clocks everything
 """
 
 from __future__ import annotations
@@ -17,3 +17,4 @@ STREAM_BITS = 32
 # Width of AXI DMA's length register (its largest value, PG021): one transfer carries up to 2^26 − 1 bytes.
 DMA_LENGTH_BITS = 26
 BOARD_NAMES = {"ultra96v2": "Ultra96", "kv260": "KV260", "zcu104": "ZCU104", "pynq-z2": "Pynq-Z2"}
+TOP_MODULE = "accelerator"
