@@ -1,8 +1,9 @@
 """Count bits: columns of equal weight, compressed six bits to three, then added.
 
-A column is a vector of bits that all weigh 2^column. One level of LUT6 turns six bits of a column into one bit of it, one
-of the next and one of the next but one; what is left of every column (at most five bits) is added by carry chains. Both
-take one LUT for each bit that they remove. Vectors stay whole in the source, so that a simulator works on words, not bits.
+A column is a vector of bits that all weigh 2^column. One level of LUT6 turns six bits of a column into one bit of
+it, one of the next and one of the next but one; what is left of every column (at most five bits) is added by carry
+chains. Both take one LUT for each bit that they remove. Vectors stay whole in the source, so that a simulator works
+on words, not bits.
 """
 
 from __future__ import annotations
@@ -59,19 +60,24 @@ def add_columns(target: Columns, extra: Mapping[int, Sequence[Value]]) -> None:
         target.setdefault(column, []).extend(vector for vector in vectors if len(vector))
 
 
-def compress(m: Module, arrivals: Sequence[Columns], width: int, constant: int = 0) -> Counted:
+def compress(
+    m: Module, arrivals: Sequence[Columns], width: int, constant: int = 0, *, register_inputs: bool = True
+) -> Counted:
     """Return the registered sum of all columns and a constant, modulo 2^width.
 
-    arrivals[s] are combinational vectors `s` register stages after the first ones; they may use the levels of a stage.
+    arrivals[s] are combinational vectors `s` register stages after the first ones; they may use the levels of a stage
+    where `register_inputs` puts a register behind the first; otherwise they are registers themselves, or one level behind.
     """
     columns: Columns = {}
     add_columns(columns, arrivals[0])
-    columns, latency = _registered(m, columns), 1
-    levels = 0
-    while latency < len(arrivals) or _height(columns) >= _COMPRESSED_AT_ONCE:
+    latency, levels = 0, 0
+    if register_inputs:
+        columns, latency = _registered(m, columns), 1
+    late = list(arrivals[1:])
+    while late or _height(columns) >= _COMPRESSED_AT_ONCE:
         if levels == LEVELS_PER_STAGE or _height(columns) < _COMPRESSED_AT_ONCE:
-            if latency < len(arrivals):
-                add_columns(columns, arrivals[latency])
+            if late:
+                add_columns(columns, late.pop(0))
             columns, latency, levels = _registered(m, columns), latency + 1, 0
         else:
             columns, levels = _level(m, columns, width), levels + 1

@@ -1,7 +1,8 @@
 """A gated convolution whose lanes take several steps a pixel: scheduler, taps, lanes and collector put together.
 
-Timing of one step, in cycles: issue; taps, step and weights valid; then the latency of the adder tree; then one cycle for
-the gates. Each lane's threshold comes from a table indexed by a counter, since gates arrive in the order of the steps.
+Timing of one step, in cycles: issue; taps, step and weights valid; then the latency of the adder tree; then one
+cycle for the gates. Each lane's threshold comes from a table indexed by a counter, since gates arrive in the order
+of the steps.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ class FoldedEngine(wiring.Component):
 
     @property
     def _expected_latency(self) -> int:
-        return 6 if self.geometry.taps <= 512 else 7
+        return 5 if self.geometry.taps <= 512 else 6
 
     def elaborate(self, platform: object) -> Module:
         """Connect the parts."""
@@ -144,7 +145,7 @@ class FoldedEngine(wiring.Component):
 
     def _lane(self, m: Module, lane: int, scheduler: PassScheduler, chain: ParityChain, border: Value) -> Counted:
         """Add one lane with the weight memory of the layer."""
-        rows, sums = (part[lane :: self.schedule.lanes] for part in (self.weights.rows, self.weights.sums))
+        rows, sums = self.weights.rows[lane :: self.schedule.lanes], self.weights.sums[lane :: self.schedule.lanes]
         step = Signal(scheduler.step_bits, name=f"lane_step{lane}", reset_less=True)
         m.d.sync += step.eq(scheduler.step[lane])
         if self.fused:

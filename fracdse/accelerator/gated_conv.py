@@ -10,6 +10,7 @@ from fracdse.accelerator.arithmetic import signed_bits
 from fracdse.accelerator.folded_engine import FoldedEngine
 from fracdse.accelerator.schedule import Schedule
 from fracdse.accelerator.streams import code_stream, lanes_stream
+from fracdse.accelerator.unrolled_engine import UNROLLED_STEPS, UnrolledEngine
 from fracdse.accelerator.window import Window
 from fracdse.accelerator.window_types import WindowGeometry
 from fracdse.folding import LayerFolding
@@ -49,11 +50,16 @@ class GatedConv(wiring.Component):
         """Connect window and engine."""
         m = Module()
         m.submodules.window = window = Window(self.geometry)
-        m.submodules.engine = engine = FoldedEngine(
-            self.geometry, self.program, self.schedule, self.folding.weight_memory, self.y_bits
-        )
+        m.submodules.engine = engine = self._engine()
         wiring.connect(m, wiring.flipped(self.activations), window.activations)
         wiring.connect(m, window.columns, engine.columns)
         wiring.connect(m, engine.sums, wiring.flipped(self.sums))
         m.d.comb += [self.open_gates.eq(engine.open_gates), self.open_gates_valid.eq(engine.open_gates_valid)]
         return m
+
+    def _engine(self) -> FoldedEngine | UnrolledEngine:
+        """Compute all channels at once where their weights may be constants and leave in one or two beats."""
+        memory = self.folding.weight_memory
+        if memory == "logic" and self.schedule.steps <= UNROLLED_STEPS:
+            return UnrolledEngine(self.geometry, self.program, self.schedule, self.y_bits)
+        return FoldedEngine(self.geometry, self.program, self.schedule, memory, self.y_bits)

@@ -1,9 +1,10 @@
 """One lane's count of equal bits, H, for weights that change from step to step.
 
-Two forms. `fused_lane` holds up to eight steps in the LUTs that compute: three activations and three step bits make one LUT6
-a carry, and weights take no memory at all. `stored_lane` reads weights from a memory whose word is encoded for it: of every
-three weights it keeps va^vb, vb^vc and va^vb^vc, so that the parity that the next level needs is there without logic.
-Both take H from `compress`; `latency` counts register stages from the cycle in which the taps are valid.
+Two forms. `fused_lane` holds up to eight steps in the LUTs that compute: three activations and three step bits make
+one LUT6 a carry, and weights take no memory at all. `stored_lane` reads weights from a memory whose word is encoded
+for it: of every three weights it keeps va^vb, vb^vc and va^vb^vc, so that the parity that the next level needs is
+there without logic. Both take H from `compress`; `latency` counts register stages from the cycle in which the taps
+are valid.
 """
 
 from __future__ import annotations

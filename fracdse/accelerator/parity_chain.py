@@ -1,9 +1,10 @@
 """The first levels of a binary dot product: what weights cannot change is computed once for all lanes.
 
-Of three products a^va, b^vb, c^vc the sum bit is (a^b^c) ^ (va^vb^vc): the activations' parity, shared by all lanes, and a
-bit that depends on the weights alone. Only the carry, one LUT6 of three activations and three weight or step bits, belongs
-to a lane. The sum bits are products again, of parities, and are taken three at a time in the same way, until two are left.
-So n products become about n/2 carries of weight 2 for n/2 LUTs a lane and n/2 LUTs for all lanes together.
+Of three products a^va, b^vb, c^vc the sum bit is (a^b^c) ^ (va^vb^vc): the activations' parity, shared by all lanes,
+and a bit that depends on the weights alone. Only the carry, one LUT6 of three activations and three weight or step
+bits, belongs to a lane. The sum bits are products again, of parities, and are taken three at a time in the same way,
+until two are left. So n products become about n/2 carries of weight 2 for n/2 LUTs a lane and n/2 LUTs for all lanes
+together.
 """
 
 from __future__ import annotations

@@ -6,13 +6,14 @@ Time runs in pairs of passes, because the planes of the `TapArray` must alternat
     trailing(n)        as many cycles as the busiest lane has open gates (at least one): each lane computes L of its open
                        channels only, in the order in which their gates opened
 
-Both kinds of pass shift the array in their first cycle and issue work in the same cycle, so that a pair without a window (the
-first column of a row where the stride is 1) costs two cycles and nothing else is lost. `lag` pixels between M and L hide
-the latency of the adder tree: gates arrive while later pixels' passes run, and their steps wait in a queue a lane. At a
-row's end, where the next columns have not arrived, blank pairs let the passes in flight finish; within a row the passes wait.
+Both kinds of pass shift the array in their first cycle and issue work in the same cycle, so that a pair without a
+window (the first column of a row where the stride is 1) costs two cycles and nothing else is lost. `lag` pixels
+between M and L hide the latency of the adder tree: gates arrive while later pixels' passes run, and their steps wait
+in a queue a lane. At a row's end, where the next columns have not arrived, blank pairs let the passes in flight
+finish; within a row the passes wait.
 
-A leading pass starts only where the sums of its pixel have room behind the lanes (`pixel_slots`), a trailing pass likewise
-(`trailing_slots`), so the adder tree never stalls.
+A leading pass starts only where the sums of its pixel have room behind the lanes (`pixel_slots`), a trailing pass
+likewise (`trailing_slots`), so the adder tree never stalls.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Put leading and trailing sums of a pixel together, in the order of the schedule.
 
-Leading sums and gates enter one queue for all lanes; trailing sums enter a queue a lane. When the trailing pass of a pixel
-has ended, its beats leave one after the other: y = 2·M + gate·L, each lane taking an entry from its trailing queue where the
-gate is open. Latency: one cycle after the end of the trailing pass.
+Leading sums and gates enter one queue for all lanes; trailing sums enter a queue a lane. When the trailing pass of a
+pixel has ended, its beats leave one after the other: y = 2·M + gate·L, each lane taking an entry from its trailing
+queue where the gate is open. Latency: one cycle after the end of the trailing pass.
 """
 
 from __future__ import annotations
@@ -11,21 +11,22 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from fracdse.accelerator.arithmetic import saturate
+from fracdse.accelerator.arithmetic import saturate, signed_bits
 from fracdse.accelerator.lane_queue import lane_queue
 from fracdse.accelerator.streams import lanes_stream
 from fracdse.accelerator.sum_format import SumFormat
 
 
 def gated_sum(leading: Value, trailing: Value, gate: Value, form: SumFormat, y_bits: int) -> Value:
-    """Return y = 2·M + gate·L, clipped to `y_bits`, from two H that share a format."""
+    """Return y = 2·M + gate·L from two H that share a format, clipped where y may exceed `y_bits` signed bits."""
     masked = trailing & gate.replicate(len(trailing))
     if form.halved:
         zero, odd = Const(0, 1), Const(form.odd, 1)
         total = Cat(zero, odd, leading).as_signed() + Cat(odd & gate, masked).as_signed()
     else:
         total = Cat(Const(0, 1), leading).as_signed() + masked.as_signed()
-    return saturate(total, y_bits)[:y_bits] if len(total) > y_bits else total
+    may_exceed = y_bits < signed_bits(-3 * form.taps, 3 * form.taps)
+    return (saturate(total, y_bits) if may_exceed else total)[:y_bits].as_signed()
 
 
 class SumCollector(wiring.Component):

@@ -1,9 +1,9 @@
 """Numbers of a gated convolution's sums: weights as bits, what borders change, and the widths that follow.
 
-A product is counted as a bit, a ^ v with v = 1 for a weight of −1, and padded taps hold a = 0. With P the number of ones
-over all n taps, M = 2·P + E, where E = −n + Σ w over the padded taps depends only on the channel and on which borders the
-window crosses; the same holds for L. Where all E have the same parity the lanes compute H = P + floor(E / 2), that is
-M = 2·H + parity, and H itself otherwise holds M.
+A product is counted as a bit, a ^ v with v = 1 for a weight of −1, and padded taps hold a = 0. With P the number of
+ones over all n taps, M = 2·P + E, where E = −n + Σ w over the padded taps depends only on the channel and on which
+borders the window crosses; the same holds for L. Where all E have the same parity the lanes compute H = P + floor(E
+/ 2), that is M = 2·H + parity, and H itself otherwise holds M.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The register window: every tap of the current output element, of one bit plane.
 
-The two planes take turns, so their columns pass through one chain of registers, every second of which belongs to the plane
-in use: a shift both advances a plane by one column and swaps the planes, and no multiplexer is needed. Shifts must therefore
-alternate strictly between leading and trailing bits.
+The two planes take turns, so their columns pass through one chain of registers, every second of which belongs to the
+plane in use: a shift both advances a plane by one column and swaps the planes, and no multiplexer is needed. Shifts
+must therefore alternate strictly between leading and trailing bits.
 """
 
 from __future__ import annotations

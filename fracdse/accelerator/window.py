@@ -1,13 +1,14 @@
 """Line buffers: a raster stream of pixels in, columns of three pixels (or single ones) out.
 
-Rows live in one LUT memory of `width` words, each the pixel of the last row and of the row before; it is read before it
-is written at the position of the pixel that arrives, so that a column of three rows is complete at once. Rows outside the
-image read as zeros.
+Rows live in one LUT memory of `width` words, each the pixel of the last row and of the row before; it is read before
+it is written at the position of the pixel that arrives, so that a column of three rows is complete at once. Rows
+outside the image read as zeros.
 
-Stride 1: output row r leaves while input row r + 1 arrives, one column a cycle, followed by one column of zeros that is the
-right border of this row and the left border of the next. The last output row leaves together with the first input row of
-the next frame where that has begun to arrive, and by itself where it has not: frames follow each other without a gap, and
-the last frame never waits for another. Stride 2: two columns a beat, every second row. Latency: one cycle after the pixel.
+Stride 1: output row r leaves while input row r + 1 arrives, one column a cycle, followed by one column of zeros that
+is the right border of this row and the left border of the next. The last output row leaves together with the first
+input row of the next frame where that has begun to arrive, and by itself where it has not: frames follow each other
+without a gap, and the last frame never waits for another. Stride 2: two columns a beat, every second row. Latency:
+one cycle after the pixel.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from fracdse.accelerator.compressor_tree import wire
 from fracdse.accelerator.streams import code_stream
 from fracdse.accelerator.window_types import WindowGeometry
 
@@ -44,7 +46,7 @@ class Window(wiring.Component):
         with m.If(self._free):
             m.d.sync += self.columns.valid.eq(self._emit)
         codes = self.activations.payload.as_value()
-        self._pixel = Cat(codes[0::2], codes[1::2])
+        self._pixel = wire(m, Cat(codes[0::2], codes[1::2]), "pixel")
         self._row, self._column = Signal(range(self.geometry.height + 1)), Signal(range(self.geometry.width + 1))
         if self.geometry.kernel == 1:
             self._pixels_only(m)
@@ -71,7 +73,10 @@ class Window(wiring.Component):
         older = self._lines(m, advance & take)
         top = row == 1
         with m.If(self._emit):
-            rows = _masked(older[1], ~top & ~pad), _masked(older[0], ~pad), _masked(self._pixel, ~flush & ~pad)
+            rows = tuple(
+                wire(m, _masked(pixel, inside))
+                for pixel, inside in ((older[1], ~top & ~pad), (older[0], ~pad), (self._pixel, ~flush & ~pad))
+            )
             border = Cat(top, column == 1, flush, pad)
             self._load(m, [rows], compute=column != 0, row_start=column == 0, row_end=pad, border=border)
         with m.If(advance):
@@ -86,7 +91,7 @@ class Window(wiring.Component):
         advance = self._raster(m, wanted)
         older = self._lines(m, advance)
         top = row == 1
-        rows = _masked(older[1], ~top), older[0], self._pixel
+        rows = wire(m, _masked(older[1], ~top)), older[0], self._pixel
         held = Signal(len(Cat(*rows)), reset_less=True)
         with m.If(advance):
             m.d.sync += held.eq(Cat(*rows))
