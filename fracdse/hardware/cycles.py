@@ -1,13 +1,15 @@
 """Cycles a frame of a dataflow accelerator: every layer works at once, the slowest sets the rate.
 
-A pixel of a gated convolution takes ceil(C_out / lanes) cycles for the leading bits and as many more as the largest
-number of open gates in any lane for the trailing bits. Where no statistics of a trained network are given, gates are
-taken as open independently with probability `PRIOR_OPEN_FRACTION`: a stated prior, the share that FracBNN reports for
-its CIFAR-10 network.
+A pixel of a gated convolution takes C_out / lanes cycles for the leading bits and as many more as the largest number of
+open gates in any lane, at least one, for the trailing bits. With a 3×3 kernel and stride 1 every row has one more column
+beat without a window, which costs two cycles (fracdse.accelerator.pass_scheduler). Where no statistics of a trained network
+are given, gates are taken as open independently with probability `PRIOR_OPEN_FRACTION`: a stated prior, the share that
+FracBNN reports for its CIFAR-10 network.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from math import comb
 
@@ -15,30 +17,62 @@ from fracdse.gates import LayerGates
 from fracdse.topology import ClassifierSpec, GatedConvSpec, StemSpec
 
 PRIOR_OPEN_FRACTION = 0.4
+CYCLES_OF_AN_EMPTY_PAIR = 2
+CLASSIFIER_LATENCY = 6
 
 
 @lru_cache(maxsize=100_000)
-def expected_largest_count(channels: int, lanes: int, open_fraction: float = PRIOR_OPEN_FRACTION) -> float:
-    """Return E[max over lanes of a Binomial(channels / lanes, open_fraction)], lanes being independent."""
+def expected_trailing_cycles(channels: int, lanes: int, open_fraction: float = PRIOR_OPEN_FRACTION) -> float:
+    """Return E[max(1, largest of `lanes` independent Binomial(channels / lanes, open_fraction))]."""
     depth = channels // lanes
-    below, expected = 0.0, 0.0
-    for count in range(depth):
+    below, expected = (1 - open_fraction) ** depth, 1.0
+    for count in range(1, depth):
         below += comb(depth, count) * open_fraction**count * (1 - open_fraction) ** (depth - count)
         expected += 1 - min(1.0, below) ** lanes
     return expected
 
 
 def conv_cycles(spec: GatedConvSpec, lanes: int, gates: LayerGates | None) -> float:
-    """Return the cycles a frame of one gated convolution."""
-    extra = expected_largest_count(spec.out_channels, lanes) if gates is None else gates.largest_lane_count[lanes]
-    return spec.out_height * spec.out_width * (spec.out_channels // lanes + extra)
+    """Return the cycles a frame of one gated convolution.
+
+    Raises:
+        KeyError: The statistics hold no count for these lanes.
+    """
+    if gates is None:
+        trailing = expected_trailing_cycles(spec.out_channels, lanes)
+    else:
+        trailing = max(1.0, gates.largest_lane_count[lanes])
+    pixels = spec.out_height * spec.out_width
+    empty = spec.out_height * CYCLES_OF_AN_EMPTY_PAIR if spec.kernel == 3 and spec.stride == 1 else 0
+    return pixels * (spec.out_channels // lanes + trailing) + empty
 
 
 def stem_cycles(spec: StemSpec, lanes: int) -> float:
-    """Return the cycles a frame of the stem: every output pixel takes C_out / lanes cycles."""
-    return float(spec.out_height * spec.out_width * (spec.out_channels // lanes))
+    """Return the cycles a frame of the stem: C_out / lanes a pixel, and one more scan position a row and below the image."""
+    pixels = spec.out_height * spec.out_width
+    return float(pixels * (spec.out_channels // lanes) + (spec.in_height + 1) + spec.in_width)
 
 
 def classifier_cycles(spec: ClassifierSpec, lanes: int) -> float:
-    """Return the cycles a frame of the classifier: one feature a cycle for each group of `lanes` classes."""
-    return float(spec.features * (spec.classes // lanes))
+    """Return the cycles a frame of the classifier: a feature a cycle and its latency, then its logits, for each group."""
+    groups = spec.classes // lanes
+    return float(groups * (spec.features + CLASSIFIER_LATENCY + lanes))
+
+
+def latency_cycles(specs: Sequence[StemSpec | GatedConvSpec | ClassifierSpec], cycles: Sequence[float]) -> float:
+    """Return the cycles from a frame's first word to its last logit, when no other frame is in the accelerator.
+
+    Every layer starts when its window is full, (k // 2)·(width + 1) pixels after the layer before it began, at the pace of
+    the slowest layer so far; the slowest layer then runs through the rest of its frame, and each later one lags by its
+    own window.
+    """
+    slowest, started = 0.0, 0.0
+    for spec, own in zip(specs, cycles, strict=True):
+        slowest = max(slowest, own)
+        if not isinstance(spec, ClassifierSpec):
+            waiting = (spec.kernel // 2) * (spec.in_width + 1)
+            started += waiting * slowest / (spec.in_height * spec.in_width) + PIPELINE_CYCLES
+    return started + slowest + cycles[-1]
+
+
+PIPELINE_CYCLES = 20

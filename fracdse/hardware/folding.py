@@ -1,16 +1,17 @@
 """Folding, solved exactly: the highest rate that fits a budget, or the fewest LUTs that reach a rate.
 
-Both goals are: allow in each layer the options of at most T cycles, and take the best sum of one option a layer
-within the budgets of LUT, FF, BRAM18 and DSP. 'smallest at fps' has T = clock / fps and takes the fewest LUTs;
-'fastest that fits' has the smallest T that fits at all (feasibility only grows with T, so T is found by bisection over
-the layers' cycle counts) and then the smallest area, LUT + 64 · BRAM18 (`fracdse.memories`). Where the best option of
-every layer by itself stays within the budgets, their sum is the optimum; otherwise layers are merged exactly
-(`fracdse.hardware.merge`).
+Both goals allow in each layer the lane counts of at most T cycles and look for the best choice within the budgets of LUT,
+FF, BRAM18 and DSP. 'smallest at fps' has T = clock / fps and takes the fewest LUTs. 'fastest that fits' has the smallest
+T at which anything fits (feasibility only grows with T, so T is found by bisection over the layers' cycle counts) and
+takes the smallest area, LUT + 64 · BRAM18 (`fracdse.memories`), or the fewest LUTs where the smallest area breaks a
+budget. The search itself is `fracdse.hardware.solver`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+import numpy as np
 
 from fracdse.design import Design
 from fracdse.errors import ConfigError, InfeasibleError
@@ -18,12 +19,22 @@ from fracdse.folding import Folding, LayerFolding
 from fracdse.gates import GateStatistics
 from fracdse.hardware.coefficients import coefficients_for
 from fracdse.hardware.devices import Device, load_device
-from fracdse.hardware.layers import FoldedSpec, folded_specs, shared_units, words_of
+from fracdse.hardware.layers import FoldedSpec, Words, folded_specs, outputs, shared_units, words_of
 from fracdse.hardware.network import network_layers
-from fracdse.hardware.options import RESOURCES, LayerOption, nameless
-from fracdse.hardware.solver import Violation, best_at, fastest_limit, least_violation
-from fracdse.hardware.tables import Preference, Resources, Table, table_with_gates, table_without_gates
-from fracdse.topology import GatedConvSpec, LayerSpec
+from fracdse.hardware.options import (
+    RESOURCES,
+    FloatArray,
+    cycles_without_gates,
+    divisors,
+    layer_table,
+    nameless,
+    option_cycles,
+    resources,
+)
+from fracdse.hardware.solver import Chain, Layer, Preference, best_within, fastest_limit
+from fracdse.topology import GatedConvSpec
+
+_LARGEST_EXCESS = 1e9
 
 
 class FoldingInfeasible(InfeasibleError):
@@ -67,81 +78,111 @@ def solve(design: Design, gates: GateStatistics | None = None, device: Device | 
     if choices.architecture != "dataflow":
         raise ConfigError(f"accelerator.architecture = {choices.architecture!r} has no folding; only 'dataflow' has")
     device = device or load_device(design.device)
-    layers = network_layers(design)
-    specs = folded_specs(layers)
-    tables = layer_tables(design, specs, device, gates)
-    budgets = layer_budgets(design, layers, device)
-    rate_limit = None
-    if choices.folding == "smallest at fps":
-        if choices.fps <= 0:
-            raise ConfigError(f"accelerator.fps = {choices.fps} must be above 0 for the goal 'smallest at fps'")
-        rate_limit = choices.clock_mhz * 1e6 / choices.fps
-    limit = fastest_limit(tables, budgets) if rate_limit is None else rate_limit
+    network = network_layers(design)
+    specs = folded_specs(network)
+    layers = solver_layers(specs, words_of(design, network, device.family), gates)
+    budgets = layer_budgets(design, specs, device)
+    rate_limit = _rate_limit(design)
+    limit = fastest_limit(layers, budgets) if rate_limit is None else rate_limit
     preference: Preference = "area" if rate_limit is None else "lut"
-    chosen = best_at(tables, limit, budgets, preference) if limit is not None else None
-    if chosen is None:
-        raise _infeasible(specs, least_violation(tables, rate_limit, budgets, RESOURCES), budgets, design)
-    return _as_folding(specs, chosen)
+    chain = best_within(layers, limit, budgets, preference) if limit is not None else None
+    if chain is None:
+        raise _infeasible(design, specs, layers, rate_limit, budgets)
+    return _as_folding(specs, layers, chain)
 
 
-def layer_tables(
-    design: Design, specs: Sequence[FoldedSpec], device: Device, gates: GateStatistics | None
-) -> list[Table]:
-    """Return the table of every folded layer.
+def _rate_limit(design: Design) -> float | None:
+    """Return the most cycles a frame that the design's rate allows; None where the goal is the highest rate."""
+    choices = design.accelerator
+    if choices.folding == "fastest that fits":
+        return None
+    if choices.fps <= 0:
+        raise ConfigError(f"accelerator.fps = {choices.fps} must be above 0 for the goal 'smallest at fps'")
+    return choices.clock_mhz * 1e6 / choices.fps
+
+
+def solver_layers(specs: Sequence[FoldedSpec], words: Words, gates: GateStatistics | None) -> list[Layer]:
+    """Return what the solver needs of every folded layer.
 
     Raises:
         ConfigError: The statistics have another number of layers than the design, or lack a lane count.
     """
-    words = words_of(design, device.family)
-    if gates is None:
-        return [table_without_gates(nameless(spec), words) for spec in specs]
     convs = [spec for spec in specs if isinstance(spec, GatedConvSpec)]
-    if len(convs) != len(gates.layers):
+    if gates is not None and len(convs) != len(gates.layers):
         raise ConfigError(f"the gate statistics are of {len(gates.layers)} gated layers; the design has {len(convs)}")
-    layer_gates = iter(gates.layers)
-    try:
-        return [
-            table_with_gates(nameless(spec), words, next(layer_gates))
-            if isinstance(spec, GatedConvSpec)
-            else table_without_gates(nameless(spec), words)
-            for spec in specs
-        ]
-    except KeyError as error:
-        raise ConfigError(f"the gate statistics hold no largest lane count for {error} lanes") from error
+    layer_gates = iter(gates.layers if gates else ())
+    layers, channels = [], 0
+    for spec in map(nameless, specs):
+        table = layer_table(spec, channels, words)
+        if gates is not None and isinstance(spec, GatedConvSpec):
+            statistics = next(layer_gates)
+            try:
+                cycles = np.array([option_cycles(spec, lanes, statistics) for lanes in divisors(outputs(spec))])
+            except KeyError as error:
+                raise ConfigError(
+                    f"the gate statistics of layer '{statistics.name}' hold no largest lane count for {error} lanes"
+                ) from error
+        else:
+            cycles = cycles_without_gates(spec)
+        layers.append(Layer(table, cycles))
+        channels = outputs(spec)
+    return layers
 
 
-def layer_budgets(design: Design, layers: Sequence[LayerSpec], device: Device) -> Resources:
-    """Return what the folded layers may use of lut, ff, bram18 and dsp: the device's, less what is not folded."""
-    coefficients = coefficients_for(device.family)
-    shared = shared_units(layers, words_of(design, device.family))
+def layer_budgets(design: Design, specs: Sequence[FoldedSpec], device: Device) -> FloatArray:
+    """Return what the layers may use of lut, ff, bram18 and dsp: the device's, less what belongs to no layer."""
     whole = device.resources
-    return (
-        whole["lut"] * design.accelerator.lut_share - sum(coefficients.predict(unit, "lut") for unit in shared),
-        whole["ff"] - sum(coefficients.predict(unit, "ff") for unit in shared),
-        float(whole["bram18"] - sum(unit.bram18 for unit in shared)),
-        float(whole["dsp"] - sum(unit.dsp for unit in shared)),
-    )
+    shared = resources(shared_units(specs), coefficients_for(device.family))
+    share = (design.accelerator.lut_share, 1.0, 1.0, 1.0)
+    return np.array([whole[name] * part - used for name, part, used in zip(RESOURCES, share, shared, strict=True)])
 
 
-def _as_folding(specs: Sequence[FoldedSpec], chosen: Sequence[LayerOption]) -> Folding:
-    layers = [LayerFolding(spec.name, option.lanes, option.memory) for spec, option in zip(specs, chosen, strict=True)]
-    return Folding(layers[0], tuple(layers[1:-1]), layers[-1])
+def _as_folding(specs: Sequence[FoldedSpec], layers: Sequence[Layer], chain: Chain) -> Folding:
+    chosen = [
+        LayerFolding(spec.name, layer.table.lanes[lane], layer.table.memories[memory])
+        for spec, layer, lane, memory in zip(specs, layers, chain.lanes, chain.memories, strict=True)
+    ]
+    return Folding(chosen[0], tuple(chosen[1:-1]), chosen[-1])
 
 
 def _infeasible(
-    specs: Sequence[FoldedSpec], violation: Violation, budgets: Resources, design: Design
+    design: Design, specs: Sequence[FoldedSpec], layers: Sequence[Layer], limit: float | None, budgets: FloatArray
 ) -> FoldingInfeasible:
-    used = {name: sum(option.resources[index] for option in violation.chosen) for index, name in enumerate(RESOURCES)}
-    folding = _as_folding(specs, violation.chosen) if violation.chosen else None
-    lanes = "/".join(str(layer.lanes) for layer in folding.convs) if folding else "none"
-    allowed = ", ".join(f"{name} {used[name]:,.0f} of {budgets[index]:,.0f}" for index, name in enumerate(RESOURCES))
-    goal = f" at {design.accelerator.fps:g} frames/s" if violation.resource == "fps" or design.accelerator.fps else ""
+    """Find the smallest factor on all limits at which something fits, and say what binds there.
+
+    The factor is found by bisection to one part in 10,000.
+    """
+    slowest = max(float(layer.cycles.max()) for layer in layers)
+    allowed = np.maximum(budgets, 1e-6)
+
+    def chain_at(factor: float) -> Chain | None:
+        return best_within(layers, slowest if limit is None else limit * factor, allowed * factor, "lut")
+
+    low, high = 1.0, 2.0
+    while chain_at(high) is None and high < _LARGEST_EXCESS:
+        low, high = high, high * 2
+    while high / low > 1.0001:
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if chain_at(middle) is None else (low, middle)
+    chain = chain_at(high)
+    if chain is None:
+        return FoldingInfeasible(f"no folding of this design fits {design.device}, whatever the limits")
+    shares = dict(zip(RESOURCES, (chain.resources / allowed).tolist(), strict=True))
+    if limit is not None:
+        cycles = max(float(layer.cycles[lane]) for layer, lane in zip(layers, chain.lanes, strict=True))
+        shares["fps"] = cycles / limit
+    binding = max(shares, key=lambda name: shares[name])
+    folding = _as_folding(specs, layers, chain)
+    takes = ", ".join(
+        f"{name} {used:,.0f} of {have:,.0f}"
+        for name, used, have in zip(RESOURCES, chain.resources, budgets, strict=True)
+    )
+    goal = "" if limit is None else f" at {design.accelerator.fps:g} frames/s"
     return FoldingInfeasible(
-        f"no folding of this design fits {design.device}{goal}: {violation.resource} binds, "
-        f"{100 * (violation.factor - 1):.1f} % above what is allowed; the least violating folding (lanes {lanes}) "
-        f"takes {allowed}",
+        f"no folding of this design fits {design.device}{goal}: {binding} binds, {shares[binding] - 1:.1%} above what is "
+        f"allowed; the least violating folding (lanes {'/'.join(str(layer.lanes) for layer in folding.convs)}) takes {takes}",
         hint="Use a narrower or shallower network, a lower rate, a larger lut_share, another weight memory or device.",
-        resource=violation.resource,
-        excess=violation.factor - 1,
+        resource=binding,
+        excess=shares[binding] - 1,
         folding=folding,
     )

@@ -1,4 +1,8 @@
-"""From a layer and its folding to the units that it is built of: the mirror of the accelerator's top level."""
+"""From layers and their folding to units: the mirror of the accelerator's top level.
+
+A layer's own units depend on its folding alone (`own_units`); what stands between two layers depends on the lanes of both
+(`units_between`): the activation and the shortcut before a gated convolution, the pool before the classifier.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,13 @@ from dataclasses import dataclass
 
 from fracdse.design import Design, InputLayer, WeightMemory
 from fracdse.folding import Folding, LayerFolding
-from fracdse.hardware.terms import UnitTerms
-from fracdse.hardware.units.control import control_terms
-from fracdse.hardware.units.fifo import fifo_terms
-from fracdse.hardware.units.gated_conv import gated_conv_terms
-from fracdse.hardware.units.head import classifier_terms, pool_terms
-from fracdse.hardware.units.post import post_terms
-from fracdse.hardware.units.si import si_terms
-from fracdse.hardware.units.stem import stem_terms
-from fracdse.hardware.units.window import window_terms
+from fracdse.hardware.registry import Unit
+from fracdse.hardware.reorder import fifo_banks
+from fracdse.hardware.units.post import sum_width
 from fracdse.topology import ClassifierSpec, GatedConvSpec, LayerSpec, PoolSpec, StemSpec
 
 FoldedSpec = StemSpec | GatedConvSpec | ClassifierSpec
+_POOLED_BITS = 15
 
 
 @dataclass(frozen=True)
@@ -30,53 +29,93 @@ class Words:
     input_layer: InputLayer
     weight_memory: WeightMemory
     family: str
+    pool_pixels: int
 
 
-def words_of(design: Design, family: str) -> Words:
+def words_of(design: Design, layers: Sequence[LayerSpec], family: str) -> Words:
     """Return a design's words on a device family."""
     choices = design.accelerator
-    return Words(choices.feature_bits, choices.constant_bits, choices.input_layer, choices.weight_memory, family)
+    pixels = next(spec.height * spec.width for spec in layers if isinstance(spec, PoolSpec))
+    return Words(
+        choices.feature_bits, choices.constant_bits, choices.input_layer, choices.weight_memory, family, pixels
+    )
 
 
-def layer_units(spec: FoldedSpec, folding: LayerFolding, words: Words) -> tuple[UnitTerms, ...]:
-    """Return the units of one layer."""
-    features, constants = words.feature_bits, words.constant_bits
+def outputs(spec: FoldedSpec) -> int:
+    """Return how many channels (or classes) a layer's lanes divide."""
+    return spec.classes if isinstance(spec, ClassifierSpec) else spec.out_channels
+
+
+def own_units(spec: FoldedSpec, folding: LayerFolding, words: Words) -> tuple[Unit, ...]:
+    """Return the units of a layer that its own folding decides."""
+    lanes = folding.lanes
     if isinstance(spec, StemSpec):
-        return (
-            window_terms(spec.colours, 8, spec.in_height, spec.in_width, spec.kernel),
-            stem_terms(spec.colours, spec.levels, spec.out_channels, folding.lanes, words.input_layer),
-        )
-    if isinstance(spec, GatedConvSpec):
-        return _conv_units(spec, folding, features, constants)
-    return (classifier_terms(spec.features, spec.classes, folding.lanes, features, constants),)
-
-
-def _conv_units(spec: GatedConvSpec, folding: LayerFolding, features: int, constants: int) -> tuple[UnitTerms, ...]:
-    lag = (spec.kernel // 2) * (spec.in_width + 1) + 2
-    units = [
-        window_terms(spec.in_channels, 2, spec.in_height, spec.in_width, spec.kernel),
-        gated_conv_terms(spec.out_channels, spec.fan_in, folding.lanes, folding.weight_memory),
-        post_terms(spec.out_channels, folding.lanes, features, constants, spec.power_of_two),
-        fifo_terms(features * min(folding.lanes, spec.in_channels), lag * max(1, spec.in_channels // folding.lanes)),
-    ]
+        stem = {
+            "colours": spec.colours, "levels": spec.levels, "channels": spec.out_channels, "lanes": lanes,
+            "width": spec.in_width, "feature_bits": words.feature_bits, "form": words.input_layer,
+        }  # fmt: skip
+        return (Unit(spec.name, "stem", stem),)
+    if isinstance(spec, ClassifierSpec):
+        return ()
+    conv = {
+        "in_channels": spec.in_channels, "out_channels": spec.out_channels, "kernel": spec.kernel,
+        "stride": spec.stride, "width": spec.in_width, "height": spec.in_height, "lanes": lanes,
+        "memory": folding.weight_memory,
+    }  # fmt: skip
+    post = {
+        "channels": spec.out_channels, "lanes": lanes, "sum_bits": sum_width(spec.fan_in, spec.clip_bits),
+        "feature_bits": words.feature_bits, "constant_bits": words.constant_bits,
+        "shortcut_bits": spec.shortcut_bits, "power_of_two": spec.power_of_two, "elastic_link": spec.elastic_link,
+        "si_bits": words.feature_bits if spec.si else 0,
+    }  # fmt: skip
+    units = [Unit(spec.name, "gated_conv", conv), Unit(spec.name, "post", post)]
     if spec.si is not None:
-        units.append(
-            si_terms(
-                spec.in_channels, spec.out_channels, spec.si.width, spec.si.bits, spec.si.interaction, spec.in_width
-            )
-        )
+        branch = {
+            "in_channels": spec.in_channels, "out_channels": spec.out_channels, "width": spec.si.width,
+            "bits": spec.si.bits, "interaction": spec.si.interaction, "map_width": spec.in_width,
+        }  # fmt: skip
+        units.append(Unit(spec.name, "si", branch))
     return tuple(units)
 
 
-def shared_units(layers: Sequence[LayerSpec], words: Words) -> tuple[UnitTerms, ...]:
-    """Return the units that belong to no folded layer: pool and control."""
-    gated = sum(isinstance(spec, GatedConvSpec) for spec in layers)
-    pool = next(spec for spec in layers if isinstance(spec, PoolSpec))
-    classes = next(spec.classes for spec in layers if isinstance(spec, ClassifierSpec))
-    return (
-        pool_terms(pool.channels, 1, pool.height * pool.width, words.feature_bits),
-        control_terms(gated, classes),
-    )
+def units_between(
+    spec: FoldedSpec, producer_channels: int, producer: LayerFolding, folding: LayerFolding, words: Words
+) -> tuple[Unit, ...]:
+    """Return the units between a layer and the one before it."""
+    if isinstance(spec, GatedConvSpec):
+        activation = {
+            "channels": producer_channels, "lanes": producer.lanes, "feature_bits": words.feature_bits,
+        }  # fmt: skip
+        banks = fifo_banks(
+            producer.channel_order or tuple(range(producer_channels)),
+            producer.lanes,
+            folding.channel_order or tuple(range(spec.out_channels)),
+            folding.lanes,
+        )
+        shortcut = {
+            "in_channels": spec.in_channels, "producer_lanes": producer.lanes, "lanes": folding.lanes,
+            "banks": list(banks), "in_width": spec.in_width, "out_width": spec.out_width, "kernel": spec.kernel,
+            "stride": spec.stride, "feature_bits": words.feature_bits, "shortcut_bits": spec.shortcut_bits,
+        }  # fmt: skip
+        return (Unit(spec.name, "activation", activation), Unit(spec.name, "shortcut", shortcut))
+    if isinstance(spec, ClassifierSpec):
+        pool = {
+            "channels": spec.features, "lanes": producer.lanes, "pixels": words.pool_pixels,
+            "feature_bits": words.feature_bits,
+        }  # fmt: skip
+        classifier = {
+            "features": spec.features, "classes": spec.classes, "lanes": folding.lanes,
+            "producer_lanes": producer.lanes, "pooled_bits": min(_POOLED_BITS, words.feature_bits + 1),
+            "constant_bits": words.constant_bits, "memory": folding.weight_memory,
+        }  # fmt: skip
+        return (Unit("pool", "pool", pool), Unit(spec.name, "classifier", classifier))
+    return ()
+
+
+def shared_units(specs: Sequence[FoldedSpec]) -> tuple[Unit, ...]:
+    """Return the units that belong to no layer: control."""
+    gated = sum(isinstance(spec, GatedConvSpec) for spec in specs)
+    return (Unit("system", "control", {"gated_layers": gated}),)
 
 
 def folded_specs(layers: Sequence[LayerSpec]) -> tuple[FoldedSpec, ...]:
@@ -84,12 +123,17 @@ def folded_specs(layers: Sequence[LayerSpec]) -> tuple[FoldedSpec, ...]:
     return tuple(spec for spec in layers if not isinstance(spec, PoolSpec))
 
 
-def network_units(layers: Sequence[LayerSpec], folding: Folding, words: Words) -> tuple[UnitTerms, ...]:
+def layer_foldings(folding: Folding) -> tuple[LayerFolding, ...]:
+    """Return the foldings in the order of `folded_specs`."""
+    return (folding.stem, *folding.convs, folding.classifier)
+
+
+def network_units(layers: Sequence[LayerSpec], folding: Folding, words: Words) -> tuple[Unit, ...]:
     """Return all units of a dataflow accelerator."""
-    foldings = (folding.stem, *folding.convs, folding.classifier)
-    units = [
-        unit
-        for spec, layer in zip(folded_specs(layers), foldings, strict=True)
-        for unit in layer_units(spec, layer, words)
-    ]
-    return (*units, *shared_units(layers, words))
+    specs, foldings = folded_specs(layers), layer_foldings(folding)
+    units: list[Unit] = []
+    for index, (spec, chosen) in enumerate(zip(specs, foldings, strict=True)):
+        if index:
+            units += units_between(spec, outputs(specs[index - 1]), foldings[index - 1], chosen, words)
+        units += own_units(spec, chosen, words)
+    return (*units, *shared_units(specs))

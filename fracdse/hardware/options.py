@@ -1,4 +1,4 @@
-"""The legal foldings of one layer and what each takes: the table that the folding solver chooses from."""
+"""The legal foldings of a layer and what each takes, alone and beside each folding of the layer before."""
 
 from __future__ import annotations
 
@@ -6,32 +6,35 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fracdse.folding import LayerFolding, Memory
 from fracdse.gates import LayerGates
 from fracdse.hardware.coefficients import Coefficients, coefficients_for
 from fracdse.hardware.cycles import classifier_cycles, conv_cycles, stem_cycles
-from fracdse.hardware.layers import FoldedSpec, Words, layer_units
-from fracdse.memories import stream_memory
+from fracdse.hardware.layers import FoldedSpec, Words, outputs, own_units, units_between
+from fracdse.hardware.registry import Unit
 from fracdse.topology import ClassifierSpec, StemSpec
 
 RESOURCES = ("lut", "ff", "bram18", "dsp")
+FloatArray = NDArray[np.float64]
+_LARGEST_WEIGHT_ROM = 4096
 
 
 @dataclass(frozen=True)
-class LayerOption:
-    """One way to fold a layer, with what all of the layer's units take then."""
+class LayerTable:
+    """All foldings of one layer.
 
-    lanes: int
-    memory: Memory
-    lut: float
-    ff: float
-    bram18: int
-    dsp: int
+    `lanes` ascend; `memories` are the weight memories that may be chosen; `own` has shape (lanes, memories, 4) with
+    the resources of the layer's own units, `between` (lanes of the layer before, lanes, 4) with those of the units
+    between the two layers. The order of the four is `RESOURCES`.
+    """
 
-    @property
-    def resources(self) -> tuple[float, float, float, float]:
-        """Return lut, ff, bram18 and dsp."""
-        return (self.lut, self.ff, self.bram18, self.dsp)
+    lanes: tuple[int, ...]
+    memories: tuple[Memory, ...]
+    own: FloatArray
+    between: FloatArray
 
 
 def divisors(count: int) -> tuple[int, ...]:
@@ -45,38 +48,47 @@ def nameless(spec: FoldedSpec) -> FoldedSpec:
 
 
 @lru_cache(maxsize=20_000)
-def layer_options(spec: FoldedSpec, words: Words) -> tuple[LayerOption, ...]:
-    """Return every legal folding of a layer that `nameless` returned, with its resources."""
+def layer_table(spec: FoldedSpec, producer_channels: int, words: Words) -> LayerTable:
+    """Return the table of a layer that `nameless` returned; `producer_channels` is 0 for the first layer."""
     coefficients = coefficients_for(words.family)
-    return tuple(
-        _option(spec, lanes, memory, words, coefficients)
-        for lanes in divisors(_outputs(spec))
-        for memory in _memories(spec, lanes, words)
-    )
+    lanes, memories = divisors(outputs(spec)), allowed_memories(spec, words)
+    own = [
+        [resources(own_units(spec, LayerFolding("", count, memory), words), coefficients) for memory in memories]
+        for count in lanes
+    ]
+    before = [LayerFolding("", count, "logic") for count in divisors(producer_channels)] if producer_channels else []
+    between = [
+        [
+            resources(
+                units_between(spec, producer_channels, producer, LayerFolding("", count, memories[0]), words),
+                coefficients,
+            )
+            for count in lanes
+        ]
+        for producer in before
+    ]
+    return LayerTable(lanes, memories, np.array(own), np.array(between).reshape(-1, len(lanes), len(RESOURCES)))
 
 
-def _outputs(spec: FoldedSpec) -> int:
-    return spec.classes if isinstance(spec, ClassifierSpec) else spec.out_channels
-
-
-def _memories(spec: FoldedSpec, lanes: int, words: Words) -> tuple[Memory, ...]:
+def allowed_memories(spec: FoldedSpec, words: Words) -> tuple[Memory, ...]:
+    """Return the weight memories of a layer: the stem's weights are logic, the classifier's block RAM where large."""
     if isinstance(spec, StemSpec):
         return ("logic",)
     if isinstance(spec, ClassifierSpec):
-        return (stream_memory(words.constant_bits, spec.features * (spec.classes // lanes)),)
-    allowed: tuple[Memory, ...] = get_args(Memory)
-    return tuple(memory for memory in allowed if words.weight_memory in ("auto", memory))
+        bits = spec.features * spec.classes * words.constant_bits
+        return ("bram",) if bits > _LARGEST_WEIGHT_ROM else ("logic",)
+    known: tuple[Memory, ...] = get_args(Memory)
+    return tuple(memory for memory in known if words.weight_memory in ("auto", memory))
 
 
-def _option(spec: FoldedSpec, lanes: int, memory: Memory, words: Words, coefficients: Coefficients) -> LayerOption:
-    units = layer_units(spec, LayerFolding(spec.name, lanes, memory), words)
-    return LayerOption(
-        lanes,
-        memory,
-        sum(coefficients.predict(unit, "lut") for unit in units),
-        sum(coefficients.predict(unit, "ff") for unit in units),
-        sum(unit.bram18 for unit in units),
-        sum(unit.dsp for unit in units),
+def resources(units: tuple[Unit, ...], coefficients: Coefficients) -> tuple[float, float, float, float]:
+    """Return lut, ff, bram18 and dsp of some units together."""
+    counted = [unit.terms for unit in units]
+    return (
+        sum(coefficients.predict(terms, "lut") for terms in counted),
+        sum(coefficients.predict(terms, "ff") for terms in counted),
+        float(sum(terms.bram18 for terms in counted)),
+        float(sum(terms.dsp for terms in counted)),
     )
 
 
@@ -87,3 +99,9 @@ def option_cycles(spec: FoldedSpec, lanes: int, gates: LayerGates | None) -> flo
     if isinstance(spec, ClassifierSpec):
         return classifier_cycles(spec, lanes)
     return conv_cycles(spec, lanes, gates)
+
+
+@lru_cache(maxsize=20_000)
+def cycles_without_gates(spec: FoldedSpec) -> FloatArray:
+    """Return the cycles of every lane count of a nameless layer with the prior of `fracdse.hardware.cycles`."""
+    return np.array([option_cycles(spec, lanes, None) for lanes in divisors(outputs(spec))])

@@ -1,133 +1,192 @@
-"""The exact search over tables of layer options; see `fracdse.hardware.folding` for what is solved."""
+"""The exact search over foldings: a chain of layers in which every layer's cost depends on its own and the last one's lanes.
+
+With one measure (LUTs, or area) the best chain is found by dynamic programming over the lanes of the last layer. Where its
+result breaks a budget, fronts of non-dominated sums a lane count take the place of single sums: exact again, and slower.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fracdse.hardware.merge import merge
-from fracdse.hardware.options import LayerOption
-from fracdse.hardware.tables import KEYS, Preference, Resources, Table
+from fracdse.hardware.options import FloatArray, LayerTable
+from fracdse.memories import LUTS_PER_BRAM18
 
-_LARGEST_EXCESS = 1e9
+Preference = Literal["area", "lut"]
+IndexArray = NDArray[np.int64]
+
+# Prices of lut, ff, bram18 and dsp; the small ones only decide between equals.
+PRICES: dict[Preference, FloatArray] = {
+    "lut": np.array([1.0, 1e-6, 1e-3, 1e-3]),
+    "area": np.array([1.0, 1e-6, float(LUTS_PER_BRAM18), 1e-3]),
+}
 
 
 @dataclass(frozen=True)
-class Violation:
-    """The smallest factor by which all limits must grow before anything fits, and what binds there."""
+class Layer:
+    """A layer's table and the cycles a frame of each of its lane counts."""
 
-    factor: float
-    resource: str
-    chosen: tuple[LayerOption, ...]
+    table: LayerTable
+    cycles: FloatArray
 
 
-def best_at(
-    tables: Sequence[Table], limit: float, budgets: Resources, preference: Preference
-) -> tuple[LayerOption, ...] | None:
-    """Return the preferred option a layer, of at most `limit` cycles, with sums within the budgets, or None."""
-    allowed = [table.allowed(limit) for table in tables]
-    if not all(allowed) or _lower_bound_exceeds(tables, allowed, budgets):
+@dataclass(frozen=True)
+class Chain:
+    """A choice a layer: positions in the tables' lanes and memories, and the resources of all layers together."""
+
+    lanes: tuple[int, ...]
+    memories: tuple[int, ...]
+    resources: FloatArray
+
+    def within(self, budgets: FloatArray) -> bool:
+        """Tell whether no budget is exceeded."""
+        return bool(np.all(self.resources <= budgets))
+
+
+def cheapest(layers: Sequence[Layer], limit: float, prices: FloatArray) -> Chain | None:
+    """Return the chain of the least price in which no layer takes more than `limit` cycles; None where there is none."""
+    total: FloatArray | None = None
+    back: list[IndexArray] = []
+    chosen: list[IndexArray] = []
+    for layer in layers:
+        own = layer.table.own @ prices
+        memory = own.argmin(axis=1)
+        node = np.where(layer.cycles <= limit, own[np.arange(len(own)), memory], np.inf)
+        if total is not None:
+            sums = total[:, None] + layer.table.between @ prices
+            origin = sums.argmin(axis=0)
+            back.append(origin)
+            node = node + sums[origin, np.arange(sums.shape[1])]
+        chosen.append(memory)
+        total = node
+    if total is None or not np.isfinite(total.min()):
         return None
-    single = tuple(
-        table.options[table.best[preference][count - 1]] for table, count in zip(tables, allowed, strict=True)
-    )
-    return single if _within(single, budgets) else _merged(tables, allowed, budgets, preference)
+    lanes = [int(total.argmin())]
+    for origin in reversed(back):
+        lanes.append(int(origin[lanes[-1]]))
+    lanes.reverse()
+    memories = [int(memory[lane]) for memory, lane in zip(chosen, lanes, strict=True)]
+    return Chain(tuple(lanes), tuple(memories), chain_resources(layers, lanes, memories))
 
 
-def fits_at(tables: Sequence[Table], limit: float, budgets: Resources) -> bool:
-    """Tell whether any choice of at most `limit` cycles a layer stays within the budgets."""
-    allowed = [table.allowed(limit) for table in tables]
-    if not all(allowed) or _lower_bound_exceeds(tables, allowed, budgets):
-        return False
-    for preference in KEYS:
-        picks = (table.options[table.best[preference][count - 1]] for table, count in zip(tables, allowed, strict=True))
-        if _within(tuple(picks), budgets):
-            return True
-    return _merged(tables, allowed, budgets, "lut") is not None
+def chain_resources(layers: Sequence[Layer], lanes: Sequence[int], memories: Sequence[int]) -> FloatArray:
+    """Return the resources of a choice."""
+    total = np.zeros(4)
+    for index, layer in enumerate(layers):
+        total = total + layer.table.own[lanes[index], memories[index]]
+        if index:
+            total = total + layer.table.between[lanes[index - 1], lanes[index]]
+    return total
 
 
-def fastest_limit(tables: Sequence[Table], budgets: Resources) -> float | None:
+def best_within(layers: Sequence[Layer], limit: float, budgets: FloatArray, preference: Preference) -> Chain | None:
+    """Return a chain of at most `limit` cycles a layer within the budgets, or None where there is none.
+
+    It is the cheapest one by `preference`; where that one breaks a budget, the one of fewest LUTs within the budgets.
+    """
+    for name in dict.fromkeys((preference, "lut")):
+        chain = cheapest(layers, limit, PRICES[name])
+        if chain is None or chain.within(budgets):
+            return chain
+    if chain is not None and chain.resources[0] > budgets[0] * (1 + 1e-9) + 1.0:
+        return None
+    return fewest_luts_within(layers, limit, budgets)
+
+
+def fewest_luts_within(layers: Sequence[Layer], limit: float, budgets: FloatArray) -> Chain | None:
+    """Return the chain of fewest LUTs within all budgets, by merging fronts layer by layer; None where there is none."""
+    rest = _least_rest(layers, limit)
+    if rest is None:
+        return None
+    fronts: list[list[tuple[FloatArray, IndexArray]]] = []
+    for index, layer in enumerate(layers):
+        row: list[tuple[FloatArray, IndexArray]] = []
+        for lane in range(len(layer.table.lanes)):
+            sums, origin = np.zeros((0, 4)), np.zeros((0, 3), dtype=np.int64)
+            if layer.cycles[lane] <= limit:
+                sums, origin = _arrivals(fronts[-1] if fronts else None, layer, lane)
+            keep = np.flatnonzero(np.all(sums + rest[index][lane] <= budgets * (1 + 1e-12), axis=1))
+            keep = keep[nondominated(sums[keep])]
+            row.append((sums[keep], origin[keep]))
+        fronts.append(row)
+    return _least_of(layers, fronts)
+
+
+def _arrivals(
+    before: list[tuple[FloatArray, IndexArray]] | None, layer: Layer, lane: int
+) -> tuple[FloatArray, IndexArray]:
+    """Return all sums that end in this lane count, with (lane before, place in its front, memory) of each."""
+    own = layer.table.own[lane]
+    if before is None:
+        origin = np.stack([np.zeros(len(own)), np.zeros(len(own)), np.arange(len(own))], axis=1)
+        return own.copy(), origin.astype(np.int64)
+    sums, origins = [], []
+    for earlier, (front, _) in enumerate(before):
+        for memory, cost in enumerate(own):
+            sums.append(front + (cost + layer.table.between[earlier, lane]))
+            places = np.arange(len(front))
+            origins.append(np.stack([np.full_like(places, earlier), places, np.full_like(places, memory)], axis=1))
+    return np.concatenate(sums), np.concatenate(origins)
+
+
+def _least_rest(layers: Sequence[Layer], limit: float) -> list[FloatArray] | None:
+    """Return, a layer and lane count, the least of each resource that all later layers take, shape (lanes, 4)."""
+    rest = [np.zeros((len(layers[-1].table.lanes), 4))]
+    for layer in reversed(layers[1:]):
+        own = layer.table.own.min(axis=1)
+        own = np.where((layer.cycles <= limit)[:, None], own, np.inf)
+        rest.append((layer.table.between + (own + rest[-1])[None, :, :]).min(axis=1))
+    rest.reverse()
+    return rest if np.isfinite(rest[0]).any() else None
+
+
+def _least_of(layers: Sequence[Layer], fronts: list[list[tuple[FloatArray, IndexArray]]]) -> Chain | None:
+    ends = [
+        (float(sums[place, 0]), lane, place) for lane, (sums, _) in enumerate(fronts[-1]) for place in range(len(sums))
+    ]
+    if not ends:
+        return None
+    _, lane, place = min(ends)
+    lanes, memories = [], []
+    for row in reversed(fronts):
+        earlier, before, memory = row[lane][1][place]
+        lanes.append(lane)
+        memories.append(int(memory))
+        lane, place = int(earlier), int(before)
+    lanes.reverse()
+    memories.reverse()
+    return Chain(tuple(lanes), tuple(memories), chain_resources(layers, lanes, memories))
+
+
+def nondominated(points: FloatArray) -> IndexArray:
+    """Return the indices of the points that no other point beats in all columns; of equal points the first.
+
+    Args:
+        points: Shape (points, columns); smaller is better.
+    """
+    kept: list[int] = []
+    values = np.empty_like(points)
+    for index in np.lexsort(points.T[::-1]):
+        point = points[index]
+        if not np.any(np.all(values[: len(kept)] <= point, axis=1)):
+            values[len(kept)] = point
+            kept.append(int(index))
+    return np.array(kept, dtype=np.int64)
+
+
+def fastest_limit(layers: Sequence[Layer], budgets: FloatArray) -> float | None:
     """Return the smallest cycle count of the slowest layer at which something fits; None where nothing ever does."""
-    floor = max(table.cycles[0] for table in tables)
-    limits = sorted({cycles for table in tables for cycles in table.cycles if cycles >= floor})
+    floor = max(float(layer.cycles.min()) for layer in layers)
+    limits = sorted({float(cycles) for layer in layers for cycles in layer.cycles if cycles >= floor})
     low, high = 0, len(limits)
     while low < high:
         middle = (low + high) // 2
-        if fits_at(tables, limits[middle], budgets):
+        if best_within(layers, limits[middle], budgets, "lut") is not None:
             high = middle
         else:
             low = middle + 1
     return limits[low] if low < len(limits) else None
-
-
-def least_violation(
-    tables: Sequence[Table], limit: float | None, budgets: Resources, names: Sequence[str]
-) -> Violation:
-    """Find the smallest factor on all budgets (and on the cycle limit, where there is one) at which something fits.
-
-    The factor is found by bisection to one part in 10,000; `resource` is the limit that is then most used, 'fps' being
-    the cycle limit's name.
-    """
-    slowest = max(table.cycles[-1] for table in tables)
-
-    def chosen(factor: float) -> tuple[LayerOption, ...] | None:
-        grown = tuple(max(0.0, budget) * factor for budget in budgets)
-        return best_at(tables, slowest if limit is None else limit * factor, grown, "lut")  # type: ignore[arg-type]
-
-    low, high = 1.0, 2.0
-    while chosen(high) is None and high < _LARGEST_EXCESS:
-        low, high = high, high * 2
-    while high / low > 1.0001:
-        middle = (low * high) ** 0.5
-        if chosen(middle) is None:
-            low = middle
-        else:
-            high = middle
-    best = chosen(high) or ()
-    shares = {
-        name: sum(option.resources[index] for option in best) / max(budgets[index], 1e-9)
-        for index, name in enumerate(names)
-    }
-    if limit is not None and best:
-        shares["fps"] = max(_cycles_of(table, option) for table, option in zip(tables, best, strict=True)) / limit
-    binding = max(shares, key=lambda name: shares[name])
-    return Violation(high, binding, best)
-
-
-def _cycles_of(table: Table, option: LayerOption) -> float:
-    return table.cycles[table.options.index(option)]
-
-
-def _lower_bound_exceeds(tables: Sequence[Table], allowed: Sequence[int], budgets: Resources) -> bool:
-    bounds = [table.least[count - 1] for table, count in zip(tables, allowed, strict=True)]
-    return any(sum(bound[index] for bound in bounds) > budget for index, budget in enumerate(budgets))
-
-
-def _within(options: Sequence[LayerOption], budgets: Resources) -> bool:
-    return (
-        sum(option.lut for option in options) <= budgets[0]
-        and sum(option.ff for option in options) <= budgets[1]
-        and sum(option.bram18 for option in options) <= budgets[2]
-        and sum(option.dsp for option in options) <= budgets[3]
-    )
-
-
-def _merged(
-    tables: Sequence[Table], allowed: Sequence[int], budgets: Resources, preference: Preference
-) -> tuple[LayerOption, ...] | None:
-    layers = [
-        np.array([option.resources for option in table.options[:count]])
-        for table, count in zip(tables, allowed, strict=True)
-    ]
-    front = merge(layers, np.array(budgets))
-    best: tuple[LayerOption, ...] | None = None
-    best_key: tuple[float, ...] = ()
-    key = KEYS[preference]
-    for row in front.choices:
-        options = tuple(table.options[index] for table, index in zip(tables, row, strict=True))
-        total = tuple(map(sum, zip(*map(key, options), strict=True)))
-        if best is None or total < best_key:
-            best, best_key = options, total
-    return best

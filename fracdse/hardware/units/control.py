@@ -5,7 +5,7 @@ from __future__ import annotations
 from fracdse.hardware.terms import UnitTerms
 
 
-def control_terms(gated_layers: int, classes: int) -> UnitTerms:
+def control_terms(gated_layers: int) -> UnitTerms:
     """Count the control unit; every gated layer has a 64-bit counter."""
     return UnitTerms(
         "control",

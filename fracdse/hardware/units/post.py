@@ -1,23 +1,58 @@
-"""Post: one multiply-add an element, residual add and saturation, three thresholds, two-bit packing."""
+"""Post: side of the split, one multiply-add an element, residual addition, saturation."""
 
 from __future__ import annotations
 
+from fracdse.hardware.memory_luts import rom_luts
 from fracdse.hardware.terms import UnitTerms
-from fracdse.memories import lutram_luts
 
 
-def post_terms(channels: int, lanes: int, feature_bits: int, constant_bits: int, power_of_two: bool) -> UnitTerms:
-    """Count the post unit of one layer; constants lie in LUT memories of channels / lanes words."""
-    depth = channels // lanes
-    words = 2 * (constant_bits + feature_bits + 8) + 4 * feature_bits
+def sum_width(fan_in: int, clip_bits: int) -> int:
+    """Return the bits of y: |y| ≤ 3·fan-in, or `clip_bits` where the layer clips to fewer."""
+    full = (3 * fan_in).bit_length() + 1
+    return min(full, clip_bits) if clip_bits else full
+
+
+def post_terms(
+    channels: int,
+    lanes: int,
+    sum_bits: int,
+    feature_bits: int,
+    constant_bits: int,
+    shortcut_bits: int,
+    power_of_two: bool,
+    elastic_link: bool,
+    si_bits: int,
+) -> UnitTerms:
+    """Count the post unit of one layer; `si_bits` is the width of the SI branch's output, 0 without one."""
+    steps = channels // lanes
+    shortcut = shortcut_bits or feature_bits
+    multiplied = 0 if power_of_two else 1
+    wide = constant_bits + sum_bits
+    scaled = power_of_two and shortcut_bits > 0
     return UnitTerms(
         "post",
         lut={
-            "adder_bits": lanes * feature_bits * 5,
-            "shifter_bits": lanes * (feature_bits + 8) * 4 if power_of_two else 0,
-            "constant_luts": lanes * lutram_luts(words, depth) * 0.5 if depth > 1 else 0,
+            "word_bits": lanes * feature_bits,
+            "sum_bits": lanes * sum_bits,
+            "product_bits": lanes * wide,
+            "shifted_bits": 0 if multiplied else lanes * wide,
+            "split_table": lanes * rom_luts(sum_bits, steps),
+            "multiplier_table": multiplied * lanes * rom_luts(constant_bits, 2 * steps),
+            "offset_table": lanes * rom_luts(wide, 2 * steps),
+            "link_bits": lanes * wide if elastic_link else 0,
+            "si_bits": lanes * si_bits,
             "one": 1,
         },
-        ff={"word_bits": lanes * feature_bits, "one": 1},
-        dsp=0 if power_of_two else lanes,
+        ff={
+            "word_bits": lanes * feature_bits,
+            "sum_bits": lanes * sum_bits,
+            "product_bits": lanes * wide,
+            "shifted_bits": 0 if multiplied else lanes * wide,
+            "constant_bits": multiplied * lanes * constant_bits,
+            "shortcut_bits": lanes * shortcut,
+            "link_bits": lanes * (wide + 3 * (sum_bits + shortcut)) if elastic_link else 0,
+            "si_bits": lanes * si_bits,
+            "one": 1,
+        },
+        dsp=lanes * (multiplied + (multiplied if elastic_link else 0) + int(scaled)),
     )

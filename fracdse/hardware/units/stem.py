@@ -1,25 +1,57 @@
-"""The first layer: thermometer levels from pixels, as a table or as XNOR and popcount."""
+"""The first layer: bytes to pixels, level counts, window, thermometer convolution as tables or popcount, scaling."""
 
 from __future__ import annotations
 
 from fracdse.design import InputLayer
-from fracdse.hardware.terms import UnitTerms, bits_for
-from fracdse.hardware.units.gated_conv import tree_luts
+from fracdse.hardware.compressor import compressor_count
+from fracdse.hardware.memory_luts import ram_luts, rom_luts
+from fracdse.hardware.terms import UnitTerms
+from fracdse.memories import bram18, stream_memory
 
 
-def stem_terms(colours: int, levels: int, channels: int, lanes: int, form: InputLayer) -> UnitTerms:
-    """Count the lanes of the stem; a table needs, a tap and colour, one LUT an output bit per 64 entries."""
-    depth = channels // lanes
-    taps = 9 * colours
-    address = bits_for(levels) + (bits_for(depth - 1) if depth > 1 else 0)
-    value = bits_for(levels) + 1
-    sums = bits_for(taps * levels) + 1
-    table = lanes * taps * value * max(1.0, 2.0 ** (address - 6)) if form == "table" else 0.0
-    tree = lanes * tree_luts(taps * levels) if form == "popcount" else 0.0
-    adders = lanes * (taps - 1) * (value + 2) if form == "table" else 0.0
+def code_bits(levels: int) -> int:
+    """Return the bits of a level count, all ones standing for a tap outside the image."""
+    return (levels + 1).bit_length()
+
+
+def stem_terms(
+    colours: int, levels: int, channels: int, lanes: int, width: int, feature_bits: int, form: InputLayer
+) -> UnitTerms:
+    """Count the stem; its multipliers are shifts and take no DSP."""
+    steps, taps, bits = channels // lanes, 9 * colours, code_bits(levels)
+    value = (2 * levels).bit_length()
+    products = taps * levels
+    sums = products.bit_length() + 1
+    table = form == "table"
+    tree = compressor_count([{0: products}], sums - 1)
+    pixel = bits * colours
+    blocks = stream_memory(2 * pixel, width) == "bram"
+    adders = sum(value + level for level in range(1, taps.bit_length() + 1) for _ in range(taps >> level))
     return UnitTerms(
         "stem",
-        lut={"table_luts": table, "tree_luts": tree, "adder_bits": adders, "sum_bits": lanes * sums, "one": 1},
-        ff={"sum_bits": lanes * sums, "tap_bits": lanes * taps * value, "one": 1},
-        dsp=lanes,
+        lut={
+            "table": lanes * taps * rom_luts(value, steps << bits) if table else 0,
+            "adder_bits": lanes * adders if table else 0,
+            "levels": 0 if table else products,
+            "products": 0 if table else lanes * products,
+            "weights": 0 if table else lanes * rom_luts(products, steps),
+            "tree": 0 if table else lanes * (tree.luts + tree.adder_bits),
+            "pixel_bits": pixel,
+            "lines": 0 if blocks else ram_luts(2 * pixel, width),
+            "scaled_bits": lanes * (sums + feature_bits),
+            "offsets": lanes * rom_luts(feature_bits, steps),
+            "colours": colours,
+            "one": 1,
+        },
+        ff={
+            "table": lanes * taps * value if table else 0,
+            "adder_bits": lanes * adders if table else 0,
+            "levels": 0 if table else products,
+            "tree": 0 if table else lanes * tree.registers,
+            "pixel_bits": pixel,
+            "scaled_bits": lanes * (sums + feature_bits),
+            "colours": colours,
+            "one": 1,
+        },
+        bram18=bram18(2 * pixel, width) if blocks else 0,
     )

@@ -1,0 +1,103 @@
+"""Calibration points: what a unit or a whole network takes after synthesis, stored as CSV in hw_models/builds."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from fracdse.data_files import data_folder
+from fracdse.errors import DataError
+
+NETWORK = "network"
+_LARGEST_FILE_BYTES = 100_000_000
+
+
+@dataclass(frozen=True)
+class Point:
+    """One synthesised unit, or one whole network (`unit` = 'network').
+
+    `network` names the network that the unit was part of, `seed` the draw that it came from; `parameters` are the
+    arguments of the unit's formula, or the design and folding of a network; `levels` are LUTs on the longest path.
+    """
+
+    network: str
+    name: str
+    unit: str
+    parameters: Mapping[str, Any]
+    lut: int
+    ff: int
+    bram18: int
+    dsp: int
+    levels: int
+    seed: int
+    tool: str
+    version: str
+    family: str
+
+    @property
+    def fold(self) -> int:
+        """Return 0…19 from the network's name: all points of a network share a fold, whatever the order of the file."""
+        return int(hashlib.sha256(self.network.encode()).hexdigest()[:8], 16) % 20
+
+    @property
+    def held_out(self) -> bool:
+        """Tell whether the point is kept from every fit: a quarter of all networks, chosen by their names."""
+        return self.fold < 5
+
+
+def builds_folder() -> Path:
+    """Return the folder of the stored points."""
+    return data_folder("hw_models") / "builds"
+
+
+def read_points(paths: Iterable[Path]) -> list[Point]:
+    """Read points from CSV files.
+
+    Raises:
+        DataError: A file is too large, lacks a column, or a row cannot be read; the message names file and row.
+    """
+    return [point for path in paths for point in _read(path)]
+
+
+def write_points(path: Path, points: Sequence[Point]) -> None:
+    """Write points as CSV."""
+    names = [field.name for field in fields(Point)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(names)
+        for point in points:
+            row = [getattr(point, name) for name in names]
+            row[names.index("parameters")] = json.dumps(point.parameters, sort_keys=True, separators=(",", ":"))
+            writer.writerow(row)
+
+
+def _read(path: Path) -> list[Point]:
+    if path.stat().st_size > _LARGEST_FILE_BYTES:
+        raise DataError(f"{path}: a file of points of more than {_LARGEST_FILE_BYTES} bytes is not read")
+    csv.field_size_limit(1_000_000)
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        missing = {field.name for field in fields(Point)} - set(reader.fieldnames or ())
+        if missing:
+            raise DataError(f"{path}: the columns {', '.join(sorted(missing))} are missing")
+        return [_point(row, path, number) for number, row in enumerate(reader, start=2)]
+
+
+def _point(row: Mapping[str, Any], path: Path, number: int) -> Point:
+    values: dict[str, Any] = {}
+    for field in fields(Point):
+        text = row[field.name]
+        try:
+            if field.name == "parameters":
+                values[field.name] = json.loads(text)
+            else:
+                values[field.name] = int(text) if field.type == "int" else str(text)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{path}, line {number}: {field.name} = {text!r} cannot be read") from error
+    return Point(**values)

@@ -1,0 +1,102 @@
+"""The compressor tree, counted level by level as `fracdse.accelerator.compressor_tree` builds it.
+
+A level turns six bits of a column into one bit of it and one of each of the next two, for three LUTs; a register stage
+follows every third level. What is left, at most five bits a column, is added in pairs, a stage an addition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+_LEVELS_PER_STAGE = 3
+_AT_ONCE = 6
+
+
+@dataclass(frozen=True)
+class TreeCount:
+    """LUTs of the compressing levels, bits of the adders behind them, registers, and register stages."""
+
+    luts: int
+    adder_bits: int
+    registers: int
+    latency: int
+
+
+def compressor_count(arrivals: Sequence[Mapping[int, int]], width: int) -> TreeCount:
+    """Count a tree; arrivals[s] maps a column to how many bits reach it s stages after the first ones."""
+    columns = dict(arrivals[0])
+    registers, luts, latency, levels = sum(columns.values()), 0, 1, 0
+    while latency < len(arrivals) or max(columns.values(), default=0) >= _AT_ONCE:
+        if levels == _LEVELS_PER_STAGE or max(columns.values(), default=0) < _AT_ONCE:
+            if latency < len(arrivals):
+                for column, bits in arrivals[latency].items():
+                    columns[column] = columns.get(column, 0) + bits
+            registers, latency, levels = registers + sum(columns.values()), latency + 1, 0
+        else:
+            columns, groups = _level(columns, width)
+            luts, levels = luts + 3 * groups, levels + 1
+    return _added(columns, width, luts, registers, latency, levels)
+
+
+def _level(columns: Mapping[int, int], width: int) -> tuple[dict[int, int], int]:
+    after: dict[int, int] = {}
+    total = 0
+    for column, bits in columns.items():
+        groups = bits // _AT_ONCE
+        total += groups
+        for weight, count in ((column, bits - 5 * groups), (column + 1, groups), (column + 2, groups)):
+            if count and weight < width:
+                after[weight] = after.get(weight, 0) + count
+    return after, total
+
+
+def _added(columns: Mapping[int, int], width: int, luts: int, registers: int, latency: int, levels: int) -> TreeCount:
+    height = max(columns.values(), default=0)
+    rows = sorted(
+        max((column for column, bits in columns.items() if bits > row), default=0) + 1 for row in range(height)
+    )
+    if levels > 1 and len(rows) > 1:
+        registers, latency = registers + sum(rows), latency + 1
+    adder_bits = 0
+    while len(rows) > 1:
+        pairs = [min(width, max(a, b) + 1) for a, b in zip(rows[::2], rows[1::2], strict=False)]
+        adder_bits += sum(pairs)
+        rows = [*pairs, *rows[len(pairs) * 2 :]]
+        registers, latency = registers + sum(rows), latency + 1
+    return TreeCount(luts, adder_bits, registers, latency)
+
+
+def chain_sizes(taps: int) -> tuple[int, ...]:
+    """Return how many bits each level of the parity chain has: groups of three become one, the rest passes on."""
+    sizes = [taps]
+    while sizes[-1] >= 3:
+        sizes.append(sizes[-1] // 3 + sizes[-1] % 3)
+    return tuple(sizes)
+
+
+@lru_cache(maxsize=10_000)
+def fused_lane_count(taps: int, width: int) -> TreeCount:
+    """Count a lane with its weights in logic; its carries, one LUT each, are part of `luts`."""
+    sizes = chain_sizes(taps)
+    arrivals: list[dict[int, int]] = [{} for _ in range((len(sizes) - 1) // _LEVELS_PER_STAGE + 1)]
+    carries = 0
+    for level, bits in enumerate(sizes):
+        columns = arrivals[level // _LEVELS_PER_STAGE]
+        last = level == len(sizes) - 1
+        column, count = (0, bits) if last else (1, bits // 3)
+        carries += 0 if last else count
+        columns[column] = columns.get(column, 0) + count
+    tree = compressor_count(arrivals, width)
+    return TreeCount(tree.luts + carries, tree.adder_bits, tree.registers, tree.latency)
+
+
+@lru_cache(maxsize=10_000)
+def stored_lane_count(taps: int, width: int) -> TreeCount:
+    """Count a lane with its weights read from a memory: two levels of carries, then the tree."""
+    groups = taps // 3
+    second = groups + taps % 3
+    inner, rest = second // 3, second % 3
+    tree = compressor_count([{1: groups + inner, 0: inner + rest}], width)
+    return TreeCount(tree.luts + groups + 2 * inner + rest, tree.adder_bits, tree.registers, tree.latency)

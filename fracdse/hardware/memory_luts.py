@@ -1,0 +1,36 @@
+"""LUTs of small memories and of tables of constants, as synthesis maps them on UltraScale+."""
+
+from __future__ import annotations
+
+
+def ram_luts(width: int, depth: int) -> int:
+    """Return the LUTs of a memory with one write and one asynchronous read port, without output multiplexers.
+
+    Wide words take RAM32M16 or RAM64M8, eight LUTs for 14 or 7 bits; narrow ones a dual-port RAM a bit: two LUTs up to 64
+    words, four up to 128 and eight up to 256 (UG574).
+    """
+    if depth <= 32:
+        return min(8 * -(-width // 14), 2 * width)
+    if depth <= 64:
+        return min(8 * -(-width // 7), 2 * width)
+    return min(8 * -(-width // 7) * -(-depth // 64), 4 * width * -(-depth // 128))
+
+
+def rom_luts(width: int, entries: int) -> int:
+    """Return the LUTs of a table of random constants behind one index.
+
+    Up to 64 entries a LUT an output bit, but never more than there are different functions of the index; beyond, four
+    tables and a multiplexer a step of two bits.
+    """
+    if entries <= 1:
+        return 0
+    if entries <= 4:
+        return min(width, 2**entries - 2 - entries)
+    if entries <= 64:
+        return width
+    return width * -(-entries * 5 // (64 * 4))
+
+
+def power_of_two_at_least(value: int) -> int:
+    """Return the smallest power of two that is not below a positive value."""
+    return 1 << (value - 1).bit_length()

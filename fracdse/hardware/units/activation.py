@@ -1,0 +1,31 @@
+"""The activation: residual words to two-bit codes, two comparators a lane, and a whole pixel a beat."""
+
+from __future__ import annotations
+
+from fracdse.hardware.memory_luts import rom_luts
+from fracdse.hardware.terms import UnitTerms
+
+
+def activation_terms(channels: int, lanes: int, feature_bits: int) -> UnitTerms:
+    """Count the quantiser of a layer's input, in the order and lanes of the layer that made it."""
+    steps = channels // lanes
+    held = 2 * channels * (2 if steps == 1 else 1)
+    return UnitTerms(
+        "activation",
+        lut={
+            "compare_bits": 2 * lanes * feature_bits,
+            "middle_table": lanes * rom_luts(feature_bits, steps),
+            "outer_table": lanes * rom_luts(feature_bits, 2 * steps),
+            "steps": steps,
+            "held": held if steps == 1 else 0,
+            "lanes": lanes,
+            "one": 1,
+        },
+        ff={
+            "held": held,
+            "kept": 2 * lanes * (steps - 1),
+            "word_bits": lanes * feature_bits,
+            "lanes": lanes,
+            "one": 1,
+        },
+    )

@@ -1,0 +1,71 @@
+"""The shortcut: 2×2 average where the layer is strided, quantiser where there is one, and the residual FIFO.
+
+The FIFO is written in the order of the layer before and read in this layer's, from the memories of
+`fracdse.hardware.reorder`.
+"""
+
+from __future__ import annotations
+
+from fracdse.hardware.memory_luts import power_of_two_at_least, ram_luts, rom_luts
+from fracdse.hardware.terms import UnitTerms
+from fracdse.memories import bram18, stream_memory
+
+_PIPELINE_BEATS = 16
+_PIXEL_SLACK = 4
+
+
+def fifo_pixels(in_width: int, out_width: int, kernel: int, stride: int, producer_steps: int, in_flight: int) -> int:
+    """Return the pixels that the residual FIFO holds, a power of two."""
+    window = out_width if stride > 1 else in_width + 2 if kernel > 1 else 0
+    least = window + _PIXEL_SLACK + -(-_PIPELINE_BEATS // producer_steps)
+    reserve = 1 + -(-in_flight // producer_steps) if in_flight else 0
+    return power_of_two_at_least(least + reserve)
+
+
+def shortcut_terms(
+    in_channels: int,
+    producer_lanes: int,
+    lanes: int,
+    banks: list[int],
+    in_width: int,
+    out_width: int,
+    kernel: int,
+    stride: int,
+    feature_bits: int,
+    shortcut_bits: int,
+) -> UnitTerms:
+    """Count the shortcut of one layer; `banks` are the producer lanes in each memory of its FIFO."""
+    steps = in_channels // producer_lanes
+    in_flight = (2 if stride == 2 else 0) + shortcut_bits
+    pixels = fifo_pixels(in_width, out_width, kernel, stride, steps, in_flight)
+    word = shortcut_bits or feature_bits
+    depth = pixels * power_of_two_at_least(steps)
+    memories = [(count * word, depth) for count in banks]
+    pooled = producer_lanes * (feature_bits + 2) if stride == 2 else 0
+    if pooled:
+        memories.append((pooled, power_of_two_at_least(steps) * (in_width // 2)))
+    in_blocks = [size for size in memories if stream_memory(*size) == "bram"]
+    in_luts = [size for size in memories if stream_memory(*size) == "lutram"]
+    choices = max(1, sum(banks) // lanes)
+    return UnitTerms(
+        "shortcut",
+        lut={
+            "ram": sum(ram_luts(*size) for size in in_luts),
+            "address": depth.bit_length() * len(memories),
+            "read_bits": lanes * word * (choices > 1),
+            "wide_read_bits": lanes * word * (choices > 4),
+            "pooled_bits": pooled,
+            "code_bits": producer_lanes * shortcut_bits * feature_bits,
+            "code_table": producer_lanes * shortcut_bits * rom_luts(feature_bits, 4 * steps),
+            "one": 1,
+        },
+        ff={
+            "address": 2 * depth.bit_length(),
+            "ram_bits": sum(width for width, _ in in_luts),
+            "lanes": lanes,
+            "pooled_bits": pooled,
+            "code_bits": producer_lanes * shortcut_bits * feature_bits,
+            "one": 1,
+        },
+        bram18=sum(bram18(*size) for size in in_blocks),
+    )
