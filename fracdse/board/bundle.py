@@ -34,7 +34,16 @@ from fracdse.program import Program, program_bytes
 from fracdse.program.file_format import program_from_bytes
 
 _OPTIONAL = {"verilog": "accelerator.v", "bitstream": "accelerator.bit", "handoff": "accelerator.hwh"}
-_DRIVER = ("__init__.py", "errors.py", "registers.py", "system.py", "board/__init__.py", "board/driver.py")
+_DRIVER = (
+    "__init__.py",
+    "errors.py",
+    "registers.py",
+    "system.py",
+    "board/__init__.py",
+    "board/driver.py",
+    "board/connection.py",
+    "board/quiet.py",
+)
 _DRIVER_FOLDER = "driver/fracdse/"
 _BUILD_ID = "build_id"
 _LARGEST_BUNDLE = 512 << 20

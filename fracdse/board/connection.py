@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import collections
 import re
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from fracdse.board.driver import CLOCK_TOLERANCE, AcceleratorDriver
+from fracdse.board.quiet import quiet_pynq
 from fracdse.errors import BoardError, ToolNotFound
 
 DEFAULT_PORT = 7967
@@ -39,7 +39,7 @@ def connect(address: str) -> Any:
         ToolNotFound: pynq is not installed.
     """
     try:
-        with _quiet_pynq():
+        with quiet_pynq():
             from pynq.pl_server.device import Device
             from pynq.pl_server.remote_device import RemoteDevice
     except ImportError as error:
@@ -70,11 +70,11 @@ def load(device: Any, bitfile: Path, clock_mhz: float, timeout_s: float = 60.0) 
     Raises:
         BoardError: The board refuses the bitstream, or cannot make the clock within 1 %.
     """
-    from pynq.overlay import Overlay
-    from pynq.ps import Clocks
+    with board_errors(str(getattr(device, "ip_addr", "local"))), quiet_pynq():
+        from pynq.overlay import Overlay
+        from pynq.ps import Clocks
 
-    _forget_cached_metadata()
-    with board_errors(str(getattr(device, "ip_addr", "local"))), _quiet_pynq():
+        _forget_cached_metadata()
         overlay = Overlay(str(bitfile), device=device)
         Clocks.fclk0_mhz = clock_mhz
         clock_set_mhz = float(Clocks.fclk0_mhz)
@@ -98,14 +98,6 @@ def board_errors(address: str) -> Iterator[None]:
         ) from error
     except (RuntimeError, OSError) as error:
         raise BoardError(f"board {address}: {error}") from error
-
-
-@contextmanager
-def _quiet_pynq() -> Iterator[None]:
-    """Keep pynq's warnings about features that remote devices lack, none of which is used here, from the user."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _forget_cached_metadata() -> None:

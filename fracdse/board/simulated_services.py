@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent import futures
 from typing import Any
 
+from fracdse.board.quiet import quiet_pynq
 from fracdse.board.simulated_board import SimulatedBoard
 from fracdse.errors import BoardError, ToolNotFound
 
@@ -30,8 +31,9 @@ def serve(board: SimulatedBoard, port: int = 0) -> tuple[Any, int]:
         BoardError: The port is taken.
     """
     try:
-        import grpc
-        from pynq.remote import buffer_pb2_grpc, gpio_pb2_grpc, mmio_pb2_grpc, remote_device_pb2_grpc
+        with quiet_pynq():
+            import grpc
+            from pynq.remote import buffer_pb2_grpc, gpio_pb2_grpc, mmio_pb2_grpc, remote_device_pb2_grpc
     except ImportError as error:
         raise ToolNotFound(
             f"the simulated board speaks pynq's protocol, and pynq is not installed: {error}",
