@@ -1,10 +1,10 @@
 """Cycles a frame of a dataflow accelerator: every layer works at once, the slowest sets the rate.
 
 A pixel of a gated convolution takes C_out / lanes cycles for the leading bits and as many more as the largest number of
-open gates in any lane, at least one, for the trailing bits. With a 3×3 kernel and stride 1 every row has one more column
-beat without a window, which costs two cycles (fracdse.accelerator.pass_scheduler). Where no statistics of a trained network
-are given, gates are taken as open independently with probability `PRIOR_OPEN_FRACTION`: a stated prior, the share that
-FracBNN reports for its CIFAR-10 network.
+open gates in any lane, at least one, for the trailing bits. With a 3×3 kernel and stride 1 every row has one more
+column beat without a window, which costs two cycles (fracdse.accelerator.pass_scheduler). Where no statistics of a
+trained network are given, gates are taken as open independently with probability `PRIOR_OPEN_FRACTION`: a stated prior,
+the share that FracBNN reports for its CIFAR-10 network.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ def conv_cycles(spec: GatedConvSpec, lanes: int, gates: LayerGates | None) -> fl
 
 
 def stem_cycles(spec: StemSpec, lanes: int) -> float:
-    """Return the cycles a frame of the stem: C_out / lanes a pixel, and one more scan position a row and below the image."""
+    """Return the cycles a frame of the stem: C_out / lanes a pixel, and a scan position more a row and column."""
     pixels = spec.out_height * spec.out_width
     return float(pixels * (spec.out_channels // lanes) + (spec.in_height + 1) + spec.in_width)
 
 
 def classifier_cycles(spec: ClassifierSpec, lanes: int) -> float:
-    """Return the cycles a frame of the classifier: a feature a cycle and its latency, then its logits, for each group."""
+    """Return the cycles a frame of the classifier: for each group a feature a cycle, latency, a logit a cycle."""
     groups = spec.classes // lanes
     return float(groups * (spec.features + CLASSIFIER_LATENCY + lanes))
 
@@ -62,9 +62,9 @@ def classifier_cycles(spec: ClassifierSpec, lanes: int) -> float:
 def latency_cycles(specs: Sequence[StemSpec | GatedConvSpec | ClassifierSpec], cycles: Sequence[float]) -> float:
     """Return the cycles from a frame's first word to its last logit, when no other frame is in the accelerator.
 
-    Every layer starts when its window is full, (k // 2)·(width + 1) pixels after the layer before it began, at the pace of
-    the slowest layer so far; the slowest layer then runs through the rest of its frame, and each later one lags by its
-    own window.
+    Every layer starts when its window is full, (k // 2)·(width + 1) pixels after the layer before it began, at the pace
+    of the slowest layer so far; the slowest layer then runs through the rest of its frame, and each later one lags by
+    its own window.
     """
     slowest, started = 0.0, 0.0
     for spec, own in zip(specs, cycles, strict=True):

@@ -21,8 +21,8 @@ from fracdse.hardware.options import option_cycles, resources
 from fracdse.hardware.power import power_figure
 from fracdse.topology import GatedConvSpec
 
-# Half widths of relative 90 % intervals that no fit gives: cycles without and with measured gates (what the schedule must
-# keep to), and the engine's structural counts, whose errors on the two released accelerators stay within these.
+# Half widths of relative 90 % intervals that no fit gives: cycles without and with measured gates (what the schedule
+# must keep to), and the engine's structural counts, whose errors on the two released accelerators stay within these.
 CYCLES_HALF_WIDTH = 0.03
 CYCLES_PRIOR_HALF_WIDTH = 0.10
 LATENCY_HALF_WIDTH = 0.10

@@ -1,10 +1,10 @@
 """Folding, solved exactly: the highest rate that fits a budget, or the fewest LUTs that reach a rate.
 
-Both goals allow in each layer the lane counts of at most T cycles and look for the best choice within the budgets of LUT,
-FF, BRAM18 and DSP. 'smallest at fps' has T = clock / fps and takes the fewest LUTs. 'fastest that fits' has the smallest
-T at which anything fits (feasibility only grows with T, so T is found by bisection over the layers' cycle counts) and
-takes the smallest area, LUT + 64 · BRAM18 (`fracdse.memories`), or the fewest LUTs where the smallest area breaks a
-budget. The search itself is `fracdse.hardware.solver`.
+Both goals allow in each layer the lane counts of at most T cycles and look for the best choice within the budgets of
+LUT, FF, BRAM18 and DSP. 'smallest at fps' has T = clock / fps and takes the fewest LUTs. 'fastest that fits' has the
+smallest T at which anything fits (feasibility only grows with T, so T is found by bisection over the layers' cycle
+counts) and takes the smallest area, LUT + 64 · BRAM18 (`fracdse.memories`), or the fewest LUTs where the smallest area
+breaks a budget. The search itself is `fracdse.hardware.solver`.
 """
 
 from __future__ import annotations
@@ -177,10 +177,11 @@ def _infeasible(
         f"{name} {used:,.0f} of {have:,.0f}"
         for name, used, have in zip(RESOURCES, chain.resources, budgets, strict=True)
     )
+    lanes = "/".join(str(layer.lanes) for layer in folding.convs)
     goal = "" if limit is None else f" at {design.accelerator.fps:g} frames/s"
     return FoldingInfeasible(
-        f"no folding of this design fits {design.device}{goal}: {binding} binds, {shares[binding] - 1:.1%} above what is "
-        f"allowed; the least violating folding (lanes {'/'.join(str(layer.lanes) for layer in folding.convs)}) takes {takes}",
+        f"no folding of this design fits {design.device}{goal}: {binding} binds, {shares[binding] - 1:.1%} above what "
+        f"is allowed; the least violating folding (lanes {lanes}) takes {takes}",
         hint="Use a narrower or shallower network, a lower rate, a larger lut_share, another weight memory or device.",
         resource=binding,
         excess=shares[binding] - 1,

@@ -1,7 +1,7 @@
 """From layers and their folding to units: the mirror of the accelerator's top level.
 
-A layer's own units depend on its folding alone (`own_units`); what stands between two layers depends on the lanes of both
-(`units_between`): the activation and the shortcut before a gated convolution, the pool before the classifier.
+A layer's own units depend on its folding alone (`own_units`); what stands between two layers depends on the lanes of
+both (`units_between`): the activation and the shortcut before a gated convolution, the pool before the classifier.
 """
 
 from __future__ import annotations

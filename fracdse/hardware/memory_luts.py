@@ -6,8 +6,8 @@ from __future__ import annotations
 def ram_luts(width: int, depth: int) -> int:
     """Return the LUTs of a memory with one write and one asynchronous read port, without output multiplexers.
 
-    Wide words take RAM32M16 or RAM64M8, eight LUTs for 14 or 7 bits; narrow ones a dual-port RAM a bit: two LUTs up to 64
-    words, four up to 128 and eight up to 256 (UG574).
+    Wide words take RAM32M16 or RAM64M8, eight LUTs for 14 or 7 bits; narrow ones a dual-port RAM a bit: two LUTs up to
+    64 words, four up to 128 and eight up to 256 (UG574).
     """
     if depth <= 32:
         return min(8 * -(-width // 14), 2 * width)
@@ -25,7 +25,7 @@ def rom_luts(width: int, entries: int) -> int:
     if entries <= 1:
         return 0
     if entries <= 4:
-        return min(width, 2**entries - 2 - entries)
+        return min(width, (1 << entries) - 2 - entries)
     if entries <= 64:
         return width
     return width * -(-entries * 5 // (64 * 4))

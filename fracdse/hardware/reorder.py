@@ -11,8 +11,8 @@ def fifo_banks(
 ) -> tuple[int, ...]:
     """Return how many banks, one producer lane wide each, every memory of the FIFO has.
 
-    Position i of an order is lane i mod lanes in step i // lanes. A producer lane is stored as often as two consumer lanes
-    need different words of it in one step; banks read at the same addresses share a memory.
+    Position i of an order is lane i mod lanes in step i // lanes. A producer lane is stored as often as two consumer
+    lanes need different words of it in one step; banks read at the same addresses share a memory.
 
     Args:
         producer: Channels in the order in which they are written.

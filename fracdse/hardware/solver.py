@@ -1,7 +1,7 @@
-"""The exact search over foldings: a chain of layers in which every layer's cost depends on its own and the last one's lanes.
+"""The exact search over foldings: a chain in which a layer's cost depends on its own lanes and those before it.
 
-With one measure (LUTs, or area) the best chain is found by dynamic programming over the lanes of the last layer. Where its
-result breaks a budget, fronts of non-dominated sums a lane count take the place of single sums: exact again, and slower.
+With one measure (LUTs, or area) the best chain is found by dynamic programming over the lanes of the last layer. Where
+its result breaks a budget, fronts of non-dominated sums a lane count replace single sums: exact again, and slower.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Chain:
 
 
 def cheapest(layers: Sequence[Layer], limit: float, prices: FloatArray) -> Chain | None:
-    """Return the chain of the least price in which no layer takes more than `limit` cycles; None where there is none."""
+    """Return the chain of the least price with no layer above `limit` cycles; None where there is none."""
     total: FloatArray | None = None
     back: list[IndexArray] = []
     chosen: list[IndexArray] = []
@@ -98,7 +98,7 @@ def best_within(layers: Sequence[Layer], limit: float, budgets: FloatArray, pref
 
 
 def fewest_luts_within(layers: Sequence[Layer], limit: float, budgets: FloatArray) -> Chain | None:
-    """Return the chain of fewest LUTs within all budgets, by merging fronts layer by layer; None where there is none."""
+    """Return the chain of fewest LUTs within all budgets, by merging fronts a layer; None where there is none."""
     rest = _least_rest(layers, limit)
     if rest is None:
         return None

@@ -22,8 +22,8 @@ FloatArray = NDArray[np.float32]
 def random_parameters(design: Design, generator: np.random.Generator) -> NetworkParameters:
     """Return parameters of the size and spread that trained networks have.
 
-    Sums are scaled to unit variance by the batch norms, about four in ten gates open, PReLU slopes run from −1 to 1, and
-    a few scales are negative, as in the released FracBNN network.
+    Sums are scaled to unit variance by the batch norms, about four in ten gates open, PReLU slopes run from −1 to 1,
+    and a few scales are negative, as in the released FracBNN network.
     """
     layers = topology(design)
     stem = next(spec for spec in layers if isinstance(spec, StemSpec))

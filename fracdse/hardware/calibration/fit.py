@@ -30,8 +30,9 @@ def relative_error(predicted: float, actual: float) -> float:
 def fit(terms: NDArray[np.float64], actual: NDArray[np.float64]) -> Fit:
     """Fit actual ≈ terms · coefficients with non-negative coefficients and few outliers' influence.
 
-    Rows are scaled to relative errors; a few rounds of Huber weights (threshold 1.5 robust standard deviations) keep odd
-    units from bending the formula. Standard errors are those of the weighted least squares over the positive coefficients.
+    Rows are scaled to relative errors; a few rounds of Huber weights (threshold 1.5 robust standard deviations) keep
+    odd units from bending the formula. Standard errors are those of the weighted least squares over the positive
+    coefficients.
 
     Args:
         terms: Shape (points, terms).

@@ -1,6 +1,7 @@
 """The gated convolution: window, taps, lanes with their weights, gates, scheduler and collector.
 
-Mirrors fracdse.accelerator.gated_conv and what it is made of; sizes in bits, a tap being one input channel at one position.
+Mirrors fracdse.accelerator.gated_conv and what it is made of; sizes in bits, a tap being one input channel at one
+position.
 """
 
 from __future__ import annotations

@@ -1,0 +1,69 @@
+"""Random small designs and foldings over the whole legal space, small enough to synthesise in seconds a unit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fracdse.design import AcceleratorChoices, Design, ImageFormat, NetworkChoices
+from fracdse.folding import Folding, LayerFolding, Memory
+from fracdse.hardware.layers import FoldedSpec, Words, folded_specs, outputs, words_of
+from fracdse.hardware.network import network_layers
+from fracdse.hardware.options import allowed_memories, divisors
+from fracdse.topology import ClassifierSpec, GatedConvSpec, StemSpec
+
+LARGEST_PRODUCTS = 1500
+_LARGEST_CLASSIFIER_LANES = 16
+
+
+def draw_design(generator: np.random.Generator) -> Design:
+    """Return a random design of a small network; every choice that reaches the hardware varies."""
+
+    def pick(*values: int) -> int:
+        return int(generator.choice(values))
+
+    body = "mobilenet" if generator.random() < 0.1 else "resnet"
+    side = pick(32, 64) if body == "mobilenet" else pick(8, 12, 16, 20, 24, 28, 32)
+    power_of_two = bool(generator.random() < 0.25)
+    return Design(
+        image=ImageFormat(side, side + (pick(0, 0, 4) if body == "resnet" else 0), pick(1, 3), pick(2, 5, 10, 20)),
+        network=NetworkChoices(
+            body=body,
+            depth=8,
+            width=2 if body == "mobilenet" else pick(3, 4, 5, 6, 8, 8, 10, 12, 16, 16),
+            thermometer_resolution=pick(4, 6, 8, 12, 16, 32, 64),
+            shortcut_bits=pick(0, 0, 0, 2, 4),
+            elastic_link=bool(generator.random() < 0.15),
+            power_of_two=power_of_two,
+            clip_bits=pick(0, 0, 0, 8),
+        ),
+        accelerator=AcceleratorChoices(
+            input_layer="popcount" if generator.random() < 0.3 else "table",
+            feature_bits=pick(10, 12, 14, 16, 16, 18, 20),
+            constant_bits=pick(8, 10, 12, 16, 16, 18),
+        ),
+    )
+
+
+def draw_folding(design: Design, generator: np.random.Generator) -> Folding:
+    """Return a random folding with at most `LARGEST_PRODUCTS` products a cycle in any layer."""
+    network = network_layers(design)
+    specs = folded_specs(network)
+    words = words_of(design, network, "xcup")
+    layers = [_draw_layer(spec, words, generator) for spec in specs]
+    return Folding(layers[0], tuple(layers[1:-1]), layers[-1])
+
+
+def _draw_layer(spec: FoldedSpec, words: Words, generator: np.random.Generator) -> LayerFolding:
+    lanes = [count for count in divisors(outputs(spec)) if count == 1 or count * _products(spec) <= LARGEST_PRODUCTS]
+    memories: tuple[Memory, ...] = allowed_memories(spec, words)
+    memory = memories[int(generator.integers(len(memories)))]
+    return LayerFolding(spec.name, int(generator.choice(lanes)), memory)
+
+
+def _products(spec: FoldedSpec) -> int:
+    """Return what a lane of a layer costs, in products of a gated convolution."""
+    if isinstance(spec, GatedConvSpec):
+        return spec.fan_in
+    if isinstance(spec, StemSpec):
+        return 27 * 12
+    return LARGEST_PRODUCTS // _LARGEST_CLASSIFIER_LANES if isinstance(spec, ClassifierSpec) else 0

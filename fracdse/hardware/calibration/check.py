@@ -1,0 +1,116 @@
+"""The model's error on points that no fit has seen: a row a resource and source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from fracdse.hardware.calibration.engine_builds import RELEASED_ENGINES
+from fracdse.hardware.calibration.fit import relative_error
+from fracdse.hardware.calibration.points import Point
+from fracdse.hardware.calibration.refit import FITTED, Counted, counted_units
+from fracdse.hardware.coefficients import Coefficients
+from fracdse.hardware.engine import engine_parameters, engine_resources
+from fracdse.hardware.engine_cycles import engine_cycles
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """Errors of one resource against one source.
+
+    Errors are relative to the model's figure; `coverage` is the share of values inside their 90 % interval, None where
+    the model states no interval or calls the figure exact; `exact` is the share of values that the model gives exactly.
+    """
+
+    resource: str
+    source: str
+    points: int
+    median_error: float
+    error_95: float
+    worst_error: float
+    coverage: float | None
+    exact: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
+def check(points: Sequence[Point], coefficients: Coefficients) -> list[CheckRow]:
+    """Return the error table on the held-out points, and on the released engines, which nothing is fitted on."""
+    held_out = [point for point in points if point.held_out]
+    units = counted_units(held_out)
+    source = f"{coefficients.tool} {coefficients.version}, {coefficients.part}"
+    rows: list[CheckRow] = []
+    for resource in FITTED:
+        rows += _unit_rows(units, coefficients, resource, source)
+    for name in ("lut", "ff", "bram18", "dsp"):
+        rows += _network_rows(units, coefficients, name, source)
+    return rows + _engine_rows()
+
+
+def _unit_rows(units: Sequence[Counted], coefficients: Coefficients, resource: str, source: str) -> list[CheckRow]:
+    formulas = coefficients.lut if resource == "lut" else coefficients.ff
+    rows, everything = [], []
+    for unit in sorted({entry.point.unit for entry in units}):
+        mine = [
+            (
+                coefficients.predict(entry.terms, resource),  # type: ignore[arg-type]
+                float(getattr(entry.point, resource)),
+                formulas[unit].half_width,
+            )
+            for entry in units
+            if entry.point.unit == unit
+        ]
+        everything += mine
+        rows.append(_row(resource, f"{unit} units, {source}", mine))
+    return [_row(resource, f"all units, {source}", everything), *rows] if everything else []
+
+
+def _network_rows(units: Sequence[Counted], coefficients: Coefficients, resource: str, source: str) -> list[CheckRow]:
+    totals: dict[str, list[float]] = {}
+    for entry in units:
+        total = totals.setdefault(entry.point.network, [0.0, 0.0])
+        if resource in ("lut", "ff"):
+            total[0] += coefficients.predict(entry.terms, resource)  # type: ignore[arg-type]
+        else:
+            total[0] += getattr(entry.terms, resource)
+        total[1] += getattr(entry.point, resource)
+    width = coefficients.network_half_width.get(resource)  # type: ignore[call-overload]
+    values = [(predicted, actual, width) for predicted, actual in totals.values()]
+    return [_row(resource, f"whole networks, {source}", values)] if values else []
+
+
+def _engine_rows() -> list[CheckRow]:
+    rows = []
+    for build in RELEASED_ENGINES:
+        parameters = engine_parameters(build.design)
+        counted = engine_resources(build.design, parameters)
+        model = {
+            "cycles_per_frame": engine_cycles(build.design, parameters),
+            "lut": counted.lut,
+            "bram18": float(counted.bram18),
+            "dsp": float(counted.dsp),
+        }
+        rows += [_row(name, build.source, [(model[name], build.figures[name], None)]) for name in build.figures]
+    return rows
+
+
+def _row(resource: str, source: str, values: Sequence[tuple[float, float, float | None]]) -> CheckRow:
+    errors = np.array([relative_error(predicted, actual) for predicted, actual, _ in values])
+    widths = [width for _, _, width in values if width is not None]
+    inside = [error <= width for error, (_, _, width) in zip(errors, values, strict=True) if width is not None]
+    exact = float(np.mean([predicted == actual for predicted, actual, _ in values]))
+    return CheckRow(
+        resource,
+        source,
+        len(values),
+        float(np.median(errors)),
+        float(np.quantile(errors, 0.95)),
+        float(errors.max()),
+        float(np.mean(inside)) if widths else None,
+        exact,
+    )
