@@ -23,13 +23,14 @@ from fracdse.program.fixed_point import RealArray, word_limits
 from fracdse.program.float_reference import LayerRange
 from fracdse.topology import GatedConvSpec, gated_convs
 
-# Room beyond the calibrated range; a range that is narrower than any quantiser on [−1, 1] can see; the step that is
-# fine enough for such a quantiser; how many times coarser than its own range allows a layer may become within a
-# chain.
+# Room beyond the calibrated range, and a range that is narrower than any quantiser on [−1, 1] can see.
 _HEADROOM = 1.25
 _NARROWEST = 2.0**-4
-_FINE_STEP = 2.0**-8
+# A layer may be this many times coarser within a chain than its own range allows, and in any case as coarse as 1/256
+# with words of 16 bits (half of that for each bit more).
 _COARSER = 4.0
+_FINE_STEP = 2.0**-8
+_FINE_STEP_BITS = 16
 # Exponents of a residual's shift stay below this, less the word's width: products then fit 64 bits.
 _LARGEST_SHIFT = 40
 
@@ -60,7 +61,7 @@ def plan_scales(parameters: NetworkParameters, ranges: Sequence[LayerRange]) -> 
     while len(scales) < len(ranges):
         first = len(scales)
         start = _start(parameters, specs, scales, steps[first])
-        alphas = _longest_chain(start, gains[first:], specs[first:], steps[first:], _LARGEST_SHIFT - word_bits)
+        alphas = _longest_chain(start, gains[first:], specs[first:], steps[first:], word_bits)
         factor = start.slope / alphas[0]
         if np.all(factor == 1) and first:
             scales.append(WordScale(alphas[0], ranges[first].middle, halves[first]))
@@ -117,20 +118,21 @@ def _longest_chain(
     gains: Sequence[RealArray],
     specs: Sequence[GatedConvSpec],
     steps: Sequence[RealArray],
-    largest_exponent: int,
+    word_bits: int,
 ) -> list[RealArray]:
     """Return alpha for each layer of the longest chain that stays fine enough; at least one layer.
 
     gains and specs are those of the layers after the first; steps[i] is the finest alpha that layer i's range allows.
     """
+    fine = _FINE_STEP * min(1.0, 2.0 ** (_FINE_STEP_BITS - word_bits))
     relative = [start.unit]
-    best = _scaled(relative, steps, largest_exponent)
+    best = _scaled(relative, steps, _LARGEST_SHIFT - word_bits)
     for gain, spec in zip(gains, specs, strict=True):
         relative.append(gain * np.tile(relative[-1], spec.expansion))
         if spec.shortcut_bits or not np.all(relative[-1]):
             break
-        longer = _scaled(relative, steps, largest_exponent)
-        if not _fine_enough(longer, steps):
+        longer = _scaled(relative, steps, _LARGEST_SHIFT - word_bits)
+        if not _fine_enough(longer, steps, fine):
             break
         best = longer
     return best
@@ -148,8 +150,7 @@ def _scaled(relative: Sequence[RealArray], steps: Sequence[RealArray], largest_e
     return [alpha / np.tile(2.0**exponent, len(alpha) // channels) for alpha in relative]
 
 
-def _fine_enough(alphas: Sequence[RealArray], steps: Sequence[RealArray]) -> bool:
+def _fine_enough(alphas: Sequence[RealArray], steps: Sequence[RealArray], fine: float) -> bool:
     return all(
-        np.all(np.abs(alpha) <= np.maximum(_FINE_STEP, _COARSER * step))
-        for alpha, step in zip(alphas, steps, strict=False)
+        np.all(np.abs(alpha) <= np.maximum(fine, _COARSER * step)) for alpha, step in zip(alphas, steps, strict=False)
     )
