@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -95,9 +96,11 @@ def load_tensors(path: Path) -> dict[str, Any]:
     if path.stat().st_size > _LARGEST_FILE_BYTES:
         raise DataError(f"'{path}' is larger than {_LARGEST_FILE_BYTES} bytes")
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, warnings.catch_warnings():
+            # torch warns of unusual pickles before it refuses them; the error below says enough.
+            warnings.simplefilter("ignore")
             values = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(
             f"'{path}' cannot be read as a file of tensors: {reason}",

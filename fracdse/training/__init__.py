@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fracdse.training.evaluation import Evaluation, evaluate
+    from fracdse.training.full_training import TrainingResult, train
     from fracdse.training.proxy import ProxyResult, train_proxy
     from fracdse.training.recipe import Recipe, proxy_recipe
-    from fracdse.training.train import TrainingResult, train
 
 _HOMES = {
     "Evaluation": "evaluation",
     "ProxyResult": "proxy",
     "Recipe": "recipe",
-    "TrainingResult": "train",
+    "TrainingResult": "full_training",
     "evaluate": "evaluation",
     "proxy_recipe": "recipe",
-    "train": "train",
+    "train": "full_training",
     "train_proxy": "proxy",
 }
 
