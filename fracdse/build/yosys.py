@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from fracdse.build.cache import ContentCache, digest_of
+from fracdse.build.logic_levels import logic_levels
 from fracdse.build.resources import UnitResources, resources_of_cells
 from fracdse.build.rtlil import RtlilDesign, read_rtlil, unit_text
 from fracdse.build.tools import checked_jobs, find_yosys
 from fracdse.errors import BuildFailed
 
 # Part of every cache key: raise it when the script below, the counting or the path search changes.
-_FLOW = "2"
+_FLOW = "3"
 _BATCH_CHARACTERS = 200_000
 _BATCH_UNITS = 24
 _BOX = re.compile(r"unit\d+\.\d+$")
@@ -196,7 +197,10 @@ def _unit(netlist: Mapping[str, Any], name: str) -> UnitResources:
     if unmapped:
         raise BuildFailed(f"Yosys left cells of '{name}' unmapped: {', '.join(unmapped)}")
     counts.pop("$scopeinfo", None)
-    return resources_of_cells(name, counts, 0)
+    try:
+        return resources_of_cells(name, counts, logic_levels(netlist))
+    except ValueError as error:
+        raise BuildFailed(f"the netlist of '{name}' cannot be timed: {error}") from error
 
 
 def _plain(name: str) -> str:

@@ -98,6 +98,19 @@ def test_units_times_instances(cache):
     assert SynthesisResult.from_dict(json.loads(json.dumps(result.to_dict()))) == result
 
 
+def parity(width):
+    m = Module()
+    bits, odd = Signal(width), Signal()
+    m.d.sync += odd.eq(bits.xor())
+    return rtlil.convert(m, ports=[bits, odd], name=f"parity{width}")
+
+
+def test_levels_between_registers(cache):
+    narrow, wide = synthesise_modules([parity(6), parity(36)])
+    assert narrow.levels == 1
+    assert 2 <= wide.levels <= 4
+
+
 def test_memory_is_counted_in_18_kib_blocks(cache):
     assert synthesise_module(rom()).bram18 == 2
 
