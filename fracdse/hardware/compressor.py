@@ -12,6 +12,7 @@ from functools import lru_cache
 
 _LEVELS_PER_STAGE = 3
 _AT_ONCE = 6
+_ROWS_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -24,14 +25,15 @@ class TreeCount:
     latency: int
 
 
-def compressor_count(arrivals: Sequence[Mapping[int, int]], width: int) -> TreeCount:
+def compressor_count(arrivals: Sequence[Mapping[int, int]], width: int, *, register_inputs: bool = True) -> TreeCount:
     """Count a tree; arrivals[s] maps a column to how many bits reach it s stages after the first ones."""
     columns = dict(arrivals[0])
-    registers, luts, latency, levels = sum(columns.values()), 0, 1, 0
-    while latency < len(arrivals) or max(columns.values(), default=0) >= _AT_ONCE:
+    registers, latency = (sum(columns.values()), 1) if register_inputs else (0, 0)
+    luts, levels, late = 0, 0, list(arrivals[1:])
+    while late or max(columns.values(), default=0) >= _AT_ONCE:
         if levels == _LEVELS_PER_STAGE or max(columns.values(), default=0) < _AT_ONCE:
-            if latency < len(arrivals):
-                for column, bits in arrivals[latency].items():
+            if late:
+                for column, bits in late.pop(0).items():
                     columns[column] = columns.get(column, 0) + bits
             registers, latency, levels = registers + sum(columns.values()), latency + 1, 0
         else:
@@ -57,7 +59,7 @@ def _added(columns: Mapping[int, int], width: int, luts: int, registers: int, la
     rows = sorted(
         max((column for column, bits in columns.items() if bits > row), default=0) + 1 for row in range(height)
     )
-    if levels > 1 and len(rows) > 1:
+    if levels > 1 or len(rows) == 1:
         registers, latency = registers + sum(rows), latency + 1
     adder_bits = 0
     while len(rows) > 1:
@@ -77,8 +79,11 @@ def chain_sizes(taps: int) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=10_000)
-def fused_lane_count(taps: int, width: int) -> TreeCount:
-    """Count a lane with its weights in logic; its carries, one LUT each, are part of `luts`."""
+def fused_lane_count(taps: int, width: int, offsets: bool) -> TreeCount:
+    """Count a lane with its weights in logic; its carries, one LUT each, are part of `luts`.
+
+    With `offsets` a word that depends on step and border is added.
+    """
     sizes = chain_sizes(taps)
     arrivals: list[dict[int, int]] = [{} for _ in range((len(sizes) - 1) // _LEVELS_PER_STAGE + 1)]
     carries = 0
@@ -88,15 +93,47 @@ def fused_lane_count(taps: int, width: int) -> TreeCount:
         column, count = (0, bits) if last else (1, bits // 3)
         carries += 0 if last else count
         columns[column] = columns.get(column, 0) + count
+    _add_word(arrivals[0], width if offsets else 0)
     tree = compressor_count(arrivals, width)
     return TreeCount(tree.luts + carries, tree.adder_bits, tree.registers, tree.latency)
 
 
 @lru_cache(maxsize=10_000)
-def stored_lane_count(taps: int, width: int) -> TreeCount:
+def stored_lane_count(taps: int, width: int, offsets: bool) -> TreeCount:
     """Count a lane with its weights read from a memory: two levels of carries, then the tree."""
     groups = taps // 3
     second = groups + taps % 3
     inner, rest = second // 3, second % 3
-    tree = compressor_count([{1: groups + inner, 0: inner + rest}], width)
+    columns = {1: groups + inner, 0: inner + rest}
+    _add_word(columns, width if offsets else 0)
+    tree = compressor_count([columns], width)
     return TreeCount(tree.luts + groups + 2 * inner + rest, tree.adder_bits, tree.registers, tree.latency)
+
+
+@lru_cache(maxsize=10_000)
+def constant_rows_count(taps: int, rows: int, width: int, offsets: bool) -> TreeCount:
+    """Count all rows of constant weights: classes of taps counted once for four rows, then a sum of classes a row.
+
+    Over r rows of random weights the taps fall into 2^(r−1) classes of about equal size.
+    """
+    luts = adder_bits = registers = latency = 0
+    for first in range(0, rows, _ROWS_AT_ONCE):
+        group = min(_ROWS_AT_ONCE, rows - first)
+        classes = min(taps, 2 ** (group - 1))
+        members = -(-taps // classes)
+        bits = members.bit_length()
+        shared = compressor_count([{0: members}], bits, register_inputs=False)
+        columns = dict.fromkeys(range(bits), classes)
+        _add_word(columns, bits if offsets else 0)
+        row = compressor_count([columns], width, register_inputs=False)
+        luts += classes * shared.luts + group * row.luts
+        adder_bits += classes * shared.adder_bits + group * row.adder_bits
+        registers += classes * shared.registers + group * row.registers
+        latency = max(latency, shared.latency + row.latency)
+    return TreeCount(luts, adder_bits, registers, latency)
+
+
+def _add_word(columns: dict[int, int], bits: int) -> None:
+    """Add one bit to each of the lowest columns."""
+    for column in range(bits):
+        columns[column] = columns.get(column, 0) + 1

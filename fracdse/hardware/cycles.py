@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from math import comb
 
+from fracdse.folding import Memory
 from fracdse.gates import LayerGates
+from fracdse.hardware.units.gated_conv import is_unrolled
 from fracdse.topology import ClassifierSpec, GatedConvSpec, StemSpec
 
 PRIOR_OPEN_FRACTION = 0.4
@@ -32,19 +34,21 @@ def expected_trailing_cycles(channels: int, lanes: int, open_fraction: float = P
     return expected
 
 
-def conv_cycles(spec: GatedConvSpec, lanes: int, gates: LayerGates | None) -> float:
+def conv_cycles(spec: GatedConvSpec, lanes: int, memory: Memory, gates: LayerGates | None) -> float:
     """Return the cycles a frame of one gated convolution.
 
     Raises:
         KeyError: The statistics hold no count for these lanes.
     """
+    beats = spec.out_height * (spec.out_width + int(spec.kernel == 3 and spec.stride == 1))
+    if is_unrolled(spec.out_channels // lanes, memory):
+        return float(CYCLES_OF_AN_EMPTY_PAIR * beats)
     if gates is None:
         trailing = expected_trailing_cycles(spec.out_channels, lanes)
     else:
         trailing = max(1.0, gates.largest_lane_count[lanes])
     pixels = spec.out_height * spec.out_width
-    empty = spec.out_height * CYCLES_OF_AN_EMPTY_PAIR if spec.kernel == 3 and spec.stride == 1 else 0
-    return pixels * (spec.out_channels // lanes + trailing) + empty
+    return pixels * (spec.out_channels // lanes + trailing) + CYCLES_OF_AN_EMPTY_PAIR * (beats - pixels)
 
 
 def stem_cycles(spec: StemSpec, lanes: int) -> float:

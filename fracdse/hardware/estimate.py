@@ -143,7 +143,7 @@ def _layer_cycles(specs: Sequence[FoldedSpec], folding: Folding, gates: GateStat
     cycles = []
     for spec, layer in zip(specs, layer_foldings(folding), strict=True):
         given: LayerGates | None = next(statistics) if statistics and isinstance(spec, GatedConvSpec) else None
-        cycles.append(option_cycles(spec, layer.lanes, given))
+        cycles.append(option_cycles(spec, layer.lanes, layer.weight_memory, given))
     return cycles
 
 

@@ -25,10 +25,9 @@ from fracdse.hardware.options import (
     RESOURCES,
     FloatArray,
     cycles_without_gates,
-    divisors,
+    layer_cycles,
     layer_table,
     nameless,
-    option_cycles,
     resources,
 )
 from fracdse.hardware.solver import Chain, Layer, Preference, best_within, fastest_limit
@@ -117,13 +116,13 @@ def solver_layers(specs: Sequence[FoldedSpec], words: Words, gates: GateStatisti
         if gates is not None and isinstance(spec, GatedConvSpec):
             statistics = next(layer_gates)
             try:
-                cycles = np.array([option_cycles(spec, lanes, statistics) for lanes in divisors(outputs(spec))])
+                cycles = layer_cycles(spec, words, statistics)
             except KeyError as error:
                 raise ConfigError(
                     f"the gate statistics of layer '{statistics.name}' hold no largest lane count for {error} lanes"
                 ) from error
         else:
-            cycles = cycles_without_gates(spec)
+            cycles = cycles_without_gates(spec, words)
         layers.append(Layer(table, cycles))
         channels = outputs(spec)
     return layers
@@ -169,7 +168,10 @@ def _infeasible(
         return FoldingInfeasible(f"no folding of this design fits {design.device}, whatever the limits")
     shares = dict(zip(RESOURCES, (chain.resources / allowed).tolist(), strict=True))
     if limit is not None:
-        cycles = max(float(layer.cycles[lane]) for layer, lane in zip(layers, chain.lanes, strict=True))
+        cycles = max(
+            float(layer.cycles[lane, memory])
+            for layer, lane, memory in zip(layers, chain.lanes, chain.memories, strict=True)
+        )
         shares["fps"] = cycles / limit
     binding = max(shares, key=lambda name: shares[name])
     folding = _as_folding(specs, layers, chain)

@@ -92,16 +92,28 @@ def resources(units: tuple[Unit, ...], coefficients: Coefficients) -> tuple[floa
     )
 
 
-def option_cycles(spec: FoldedSpec, lanes: int, gates: LayerGates | None) -> float:
+def option_cycles(spec: FoldedSpec, lanes: int, memory: Memory, gates: LayerGates | None) -> float:
     """Return the cycles a frame of a layer with so many lanes."""
     if isinstance(spec, StemSpec):
         return stem_cycles(spec, lanes)
     if isinstance(spec, ClassifierSpec):
         return classifier_cycles(spec, lanes)
-    return conv_cycles(spec, lanes, gates)
+    return conv_cycles(spec, lanes, memory, gates)
 
 
 @lru_cache(maxsize=20_000)
-def cycles_without_gates(spec: FoldedSpec) -> FloatArray:
-    """Return the cycles of every lane count of a nameless layer with the prior of `fracdse.hardware.cycles`."""
-    return np.array([option_cycles(spec, lanes, None) for lanes in divisors(outputs(spec))])
+def cycles_without_gates(spec: FoldedSpec, words: Words) -> FloatArray:
+    """Return the cycles of every folding of a nameless layer with the prior of `fracdse.hardware.cycles`."""
+    return layer_cycles(spec, words, None)
+
+
+def layer_cycles(spec: FoldedSpec, words: Words, gates: LayerGates | None) -> FloatArray:
+    """Return the cycles a frame of every folding of a layer, shape (lanes, memories).
+
+    Raises:
+        KeyError: The statistics lack a lane count.
+    """
+    memories = allowed_memories(spec, words)
+    return np.array(
+        [[option_cycles(spec, lanes, memory, gates) for memory in memories] for lanes in divisors(outputs(spec))]
+    )

@@ -28,7 +28,7 @@ PRICES: dict[Preference, FloatArray] = {
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer's table and the cycles a frame of each of its lane counts."""
+    """A layer's table and the cycles a frame of each of its foldings, shape (lanes, memories)."""
 
     table: LayerTable
     cycles: FloatArray
@@ -53,9 +53,9 @@ def cheapest(layers: Sequence[Layer], limit: float, prices: FloatArray) -> Chain
     back: list[IndexArray] = []
     chosen: list[IndexArray] = []
     for layer in layers:
-        own = layer.table.own @ prices
+        own = np.where(layer.cycles <= limit, layer.table.own @ prices, np.inf)
         memory = own.argmin(axis=1)
-        node = np.where(layer.cycles <= limit, own[np.arange(len(own)), memory], np.inf)
+        node = own[np.arange(len(own)), memory]
         if total is not None:
             sums = total[:, None] + layer.table.between @ prices
             origin = sums.argmin(axis=0)
@@ -107,8 +107,9 @@ def fewest_luts_within(layers: Sequence[Layer], limit: float, budgets: FloatArra
         row: list[tuple[FloatArray, IndexArray]] = []
         for lane in range(len(layer.table.lanes)):
             sums, origin = np.zeros((0, 4)), np.zeros((0, 3), dtype=np.int64)
-            if layer.cycles[lane] <= limit:
-                sums, origin = _arrivals(fronts[-1] if fronts else None, layer, lane)
+            memories = np.flatnonzero(layer.cycles[lane] <= limit)
+            if len(memories):
+                sums, origin = _arrivals(fronts[-1] if fronts else None, layer, lane, memories)
             keep = np.flatnonzero(np.all(sums + rest[index][lane] <= budgets * (1 + 1e-12), axis=1))
             keep = keep[nondominated(sums[keep])]
             row.append((sums[keep], origin[keep]))
@@ -117,17 +118,17 @@ def fewest_luts_within(layers: Sequence[Layer], limit: float, budgets: FloatArra
 
 
 def _arrivals(
-    before: list[tuple[FloatArray, IndexArray]] | None, layer: Layer, lane: int
+    before: list[tuple[FloatArray, IndexArray]] | None, layer: Layer, lane: int, memories: IndexArray
 ) -> tuple[FloatArray, IndexArray]:
     """Return all sums that end in this lane count, with (lane before, place in its front, memory) of each."""
     own = layer.table.own[lane]
     if before is None:
-        origin = np.stack([np.zeros(len(own)), np.zeros(len(own)), np.arange(len(own))], axis=1)
-        return own.copy(), origin.astype(np.int64)
+        origin = np.stack([np.zeros_like(memories), np.zeros_like(memories), memories], axis=1)
+        return own[memories], origin
     sums, origins = [], []
     for earlier, (front, _) in enumerate(before):
-        for memory, cost in enumerate(own):
-            sums.append(front + (cost + layer.table.between[earlier, lane]))
+        for memory in memories:
+            sums.append(front + (own[memory] + layer.table.between[earlier, lane]))
             places = np.arange(len(front))
             origins.append(np.stack([np.full_like(places, earlier), places, np.full_like(places, memory)], axis=1))
     return np.concatenate(sums), np.concatenate(origins)
@@ -137,8 +138,7 @@ def _least_rest(layers: Sequence[Layer], limit: float) -> list[FloatArray] | Non
     """Return, a layer and lane count, the least of each resource that all later layers take, shape (lanes, 4)."""
     rest = [np.zeros((len(layers[-1].table.lanes), 4))]
     for layer in reversed(layers[1:]):
-        own = layer.table.own.min(axis=1)
-        own = np.where((layer.cycles <= limit)[:, None], own, np.inf)
+        own = np.where((layer.cycles <= limit)[:, :, None], layer.table.own, np.inf).min(axis=1)
         rest.append((layer.table.between + (own + rest[-1])[None, :, :]).min(axis=1))
     rest.reverse()
     return rest if np.isfinite(rest[0]).any() else None
@@ -181,7 +181,7 @@ def nondominated(points: FloatArray) -> IndexArray:
 def fastest_limit(layers: Sequence[Layer], budgets: FloatArray) -> float | None:
     """Return the smallest cycle count of the slowest layer at which something fits; None where nothing ever does."""
     floor = max(float(layer.cycles.min()) for layer in layers)
-    limits = sorted({float(cycles) for layer in layers for cycles in layer.cycles if cycles >= floor})
+    limits = sorted({float(cycles) for layer in layers for cycles in layer.cycles.flat if cycles >= floor})
     low, high = 0, len(limits)
     while low < high:
         middle = (low + high) // 2

@@ -7,12 +7,20 @@ position.
 from __future__ import annotations
 
 from fracdse.folding import Memory
-from fracdse.hardware.compressor import chain_sizes, fused_lane_count, stored_lane_count
+from fracdse.hardware.compressor import (
+    chain_sizes,
+    constant_rows_count,
+    fused_lane_count,
+    stored_lane_count,
+)
 from fracdse.hardware.memory_luts import power_of_two_at_least, ram_luts, rom_luts
 from fracdse.hardware.terms import UnitTerms
+from fracdse.hardware.units.post import sum_width
 from fracdse.memories import bram18
 
 FUSED_STEPS = 8
+UNROLLED_STEPS = 2
+_QUEUED_PIXELS = 16
 BALANCED_ROWS = 512
 _CYCLES_AROUND_THE_TREE = 5
 
@@ -28,6 +36,11 @@ def lag(taps: int, steps: int) -> int:
     return max(1, -(-(latency + _CYCLES_AROUND_THE_TREE) // (steps + steps // 4 + 1)))
 
 
+def is_unrolled(steps: int, memory: Memory) -> bool:
+    """Tell whether a layer computes all its channels at once, with constant weights."""
+    return memory == "logic" and steps <= UNROLLED_STEPS
+
+
 def gated_conv_terms(
     in_channels: int,
     out_channels: int,
@@ -39,52 +52,96 @@ def gated_conv_terms(
     memory: Memory,
 ) -> UnitTerms:
     """Count the gated convolution of one layer on a height×width input."""
-    steps, taps = out_channels // lanes, kernel * kernel * in_channels
-    step_bits = max(1, (steps - 1).bit_length())
     column = (2 if kernel == 3 and stride == 2 else 1) * kernel * in_channels
-    borders = border_bits(kernel, stride)
-    sums = taps.bit_length() + 1
+    window_lut = {
+        "lines": ram_luts(4 * in_channels, width) if kernel == 3 else 0,
+        "column": column,
+        "counters": width.bit_length() + height.bit_length(),
+        "one": 1,
+    }
+    window_ff = {
+        "taps": (5 if stride == 1 else 2) * column if kernel == 3 else in_channels,
+        "column": 2 * column,
+        "held": 2 * in_channels * 3 if kernel == 3 and stride == 2 else 0,
+        "counters": width.bit_length() + height.bit_length(),
+        "one": 1,
+    }
+    taps, borders = kernel * kernel * in_channels, border_bits(kernel, stride)
+    if is_unrolled(out_channels // lanes, memory):
+        engine = _unrolled(taps, out_channels, lanes, borders)
+    else:
+        engine = _folded(taps, out_channels, lanes, borders, memory, column)
+    return UnitTerms("gated_conv", {**window_lut, **engine.lut}, {**window_ff, **engine.ff}, engine.bram18)
+
+
+def _unrolled(taps: int, channels: int, lanes: int, borders: int) -> UnitTerms:
+    """Count the engine of constant weights; its output queue holds 16 pixels."""
+    steps, sums = channels // lanes, taps.bit_length() + 1
+    tree = constant_rows_count(taps, channels, sums, borders > 0)
+    words = sum_width(taps, 0)
+    return UnitTerms(
+        "gated_conv",
+        lut={
+            "constant_tree": tree.luts,
+            "constant_adder_bits": tree.adder_bits,
+            "constant_sums": channels * sums,
+            "output_bits": lanes * words,
+            "two_beats": lanes * sums * (steps - 1),
+            "output_queue": ram_luts(lanes * words, power_of_two_at_least(_QUEUED_PIXELS * steps)),
+        },
+        ff={
+            "constant_tree": tree.registers,
+            "constant_sums": channels * sums,
+            "output_bits": lanes * words,
+            "two_beats": lanes * sums * (steps - 1),
+        },
+    )
+
+
+def _folded(taps: int, channels: int, lanes: int, borders: int, memory: Memory, column: int) -> UnitTerms:
+    """Count the engine whose lanes take several steps a pixel: scheduler, lanes, collector."""
+    steps, sums = channels // lanes, taps.bit_length() + 1
+    step_bits, counts = max(1, (steps - 1).bit_length()), steps.bit_length()
     fused = memory == "logic" and steps <= FUSED_STEPS
-    tree = fused_lane_count(taps, sums) if fused else stored_lane_count(taps, sums)
+    rows = power_of_two_at_least(max(2, steps))
+    balanced = memory == "bram" and rows << borders <= BALANCED_ROWS
+    offsets = borders > 0 and not balanced
+    tree = (fused_lane_count if fused else stored_lane_count)(taps, sums, offsets)
     slots = lag(taps, steps) + 3
     trailing_slots = 2 if steps >= FUSED_STEPS else slots
-    counts = steps.bit_length()
     queues = ram_luts(lanes * (sums + 1), power_of_two_at_least(max(2, slots * steps)))
     queues += lanes * ram_luts(sums, power_of_two_at_least(max(2, trailing_slots * steps)))
     queues += lanes * ram_luts(step_bits, power_of_two_at_least(max(2, slots * steps)))
     queues += ram_luts(lanes * counts, power_of_two_at_least(slots))
-    rows = power_of_two_at_least(max(2, steps))
-    balanced = memory == "bram" and rows << borders <= BALANCED_ROWS
-    depth = rows << borders if balanced else rows
-    parities = sum(bits // 3 for bits in chain_sizes(taps))
-    registered = sum(bits for level, bits in enumerate(chain_sizes(taps)) if level and level % 3 == 0)
+    sizes = chain_sizes(taps)
     return UnitTerms(
         "gated_conv",
         lut={
-            "parities": parities,
+            "parities": sum(bits // 3 for bits in sizes) if fused else taps // 3,
             "tree": lanes * tree.luts if fused else 0,
             "stored_tree": 0 if fused else lanes * tree.luts,
             "adder_bits": lanes * tree.adder_bits,
             "weight_table": 0 if fused or memory == "bram" else lanes * rom_luts(taps, steps),
-            "lines": ram_luts(4 * in_channels, width) if kernel == 3 else 0,
-            "column": column,
+            "plane": column,
             "queues": queues,
             "sum_bits": lanes * sums,
             "thresholds": lanes * rom_luts(sums, steps),
-            "offsets": 0 if balanced else lanes * rom_luts(sums, steps << borders),
+            "offsets": lanes * rom_luts(sums, steps << borders) if offsets else 0,
             "step_bits": lanes * step_bits,
-            "one": 1,
+            "lanes": lanes,
+            "folded": 1,
         },
         ff={
             "tree": lanes * tree.registers,
-            "chain": registered,
-            "taps": (5 if stride == 1 else 2) * column if kernel == 3 else taps,
-            "column": 2 * column,
+            "chain": sum(bits for level, bits in enumerate(sizes) if level and level % 3 == 0) if fused else 0,
+            "weight_word": 0 if fused or memory == "bram" else lanes * taps,
             "lag": lag(taps, steps) * column,
             "sum_bits": lanes * sums,
-            "counters": lanes * (counts + 2 * (slots * steps).bit_length() + step_bits),
+            "step_bits": lanes * step_bits,
+            "queue_bits": lanes * (slots * steps).bit_length(),
+            "count_bits": lanes * counts,
             "latency": lanes * tree.latency,
-            "one": 1,
+            "folded": 1,
         },
-        bram18=lanes * bram18(taps, depth) if memory == "bram" else 0,
+        bram18=lanes * bram18(taps, steps << borders if balanced else steps) if memory == "bram" else 0,
     )
