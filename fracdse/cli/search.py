@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from fracdse.search.problem import StudyData
+    from fracdse.search.ray_shares import RayShares
     from fracdse.search.study import Study
     from fracdse.space import SearchSpace
 
@@ -27,6 +29,14 @@ if TYPE_CHECKING:
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Override a key of the space; repeatable.")
 @click.option("--sampler", help="model, TPE, NSGA-II, NSGA-III, GP, random or grid.")
 @click.option("--workers", type=click.IntRange(min=1, max=256), help="Processes; overrides search.workers.")
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", help="Where trials run.")
+@click.option("--address", help="The Ray cluster's address; without it --engine ray starts a local Ray.")
+@click.option("--cpus", type=click.FloatRange(min=0, min_open=True), default=1.0, help="Ray: CPUs a trial.")
+@click.option("--gpus", type=click.FloatRange(min=0), default=0.0, help="Ray: share of a GPU a trial.")
+@click.option(
+    "--storage", envvar="FRACDSE_STORAGE", metavar="URL", help="A database for the trials; see docs/cluster.md."
+)
+@click.option("--from", "earlier", metavar="STUDY", help="Reuse the trials of an earlier study that fit the space.")
 @click.option("--quiet", is_flag=True, help="Say nothing while trials run.")
 def command(space: str | None, **options: Any) -> None:
     """Search SPACE, a TOML file or one of digits, cifar10 and imagenet (default: search_spaces/digits.toml)."""
@@ -38,7 +48,13 @@ def command(space: str | None, **options: Any) -> None:
     study, data = _resumed(space, options) if options["resume"] else _new(space, options)
     sampler = options["sampler"] or study.space.search.sampler
     target = _target(study, sampler, options["trials"])
-    plan = Plan(sampler, Budget.of(target, options["timeout"]), options["workers"] or study.space.search.workers)
+    plan = Plan(
+        sampler,
+        Budget.of(target, options["timeout"]),
+        workers=options["workers"] or study.space.search.workers,
+        storage_url=options["storage"],
+        ray=_ray_options(options),
+    )
     kind = Progress if options["quiet"] else LiveProgress if sys.stderr.isatty() else PlainProgress
     if not options["quiet"]:
         click.echo(f"Study {study.name}: {target} trials of {_size(study.space)} designs, sampler {sampler}", err=True)
@@ -58,29 +74,52 @@ def command(space: str | None, **options: Any) -> None:
     click.echo(str(study.folder))
 
 
-def _new(space: str | None, options: dict[str, Any]) -> tuple[Study, Any]:
-    from fracdse.search.driver import prepare
+def _new(space: str | None, options: dict[str, Any]) -> tuple[Study, StudyData]:
+    from fracdse.search.driver import check_data, check_same_space, prepare
     from fracdse.search.samplers import check_sampler
-    from fracdse.search.study import create_study, unused_name
+    from fracdse.search.study import create_study, open_study, unused_name
+    from fracdse.search.warm_start import warm_start
     from fracdse.space import DEFAULT_SPACE, load_space
 
     wanted = load_space(space or DEFAULT_SPACE, _changes(options))
     check_sampler(options["sampler"] or wanted.search.sampler)
+    earlier = None if options["earlier"] is None else open_study(options["earlier"], options["storage"])
     resolved, data = prepare(wanted)
-    return create_study(options["study_name"] or unused_name(resolved.name), resolved), data
+    study = create_study(options["study_name"] or unused_name(resolved.name), resolved, options["storage"])
+    check_same_space(study, resolved)
+    check_data(study, data)
+    if earlier is not None:
+        reused = warm_start(study, earlier)
+        click.echo(
+            f"Reused {reused.taken} trials of {earlier.name}; {reused.not_in_space} do not fit the space, "
+            f"{reused.not_complete} are not complete",
+            err=True,
+        )
+    return study, data
 
 
-def _resumed(space: str | None, options: dict[str, Any]) -> tuple[Study, Any]:
+def _resumed(space: str | None, options: dict[str, Any]) -> tuple[Study, StudyData]:
     from fracdse.search.driver import check_same_space, moved_data, prepare
-    from fracdse.search.study import open_study
+    from fracdse.search.study import join_study, open_study
     from fracdse.space import load_space
 
-    study = open_study(options["study_name"])
+    if options["storage"] is not None and options["study_name"] is not None:
+        study = join_study(options["study_name"], options["storage"])
+    else:
+        study = open_study(options["study_name"], options["storage"])
     changes = _changes(options)
     if space is not None or changes:
         check_same_space(study, load_space(space or study.folder / "space.toml", changes))
     study = moved_data(study, options["data"])
     return study, prepare(study.space)[1]
+
+
+def _ray_options(options: dict[str, Any]) -> RayShares | None:
+    from fracdse.search.ray_shares import RayShares
+
+    if options["engine"] != "ray":
+        return None
+    return RayShares(options["address"], options["cpus"], options["gpus"])
 
 
 def _changes(options: dict[str, Any]) -> list[str]:

@@ -13,16 +13,28 @@ from optuna.trial import FrozenTrial, TrialState
 
 from fracdse.design import Design
 from fracdse.records import TrialRecord
-from fracdse.search.constraints import tell_constraints
+from fracdse.search.heartbeat import Heartbeat, stale_trial_ids
 from fracdse.search.locks import FileLock
-from fracdse.search.objective import AtRung, objective_values
+from fracdse.search.objective import AtRung
 from fracdse.search.params import Params, all_params, params_key, random_params, suggest
+from fracdse.search.patience import patiently
+from fracdse.search.resuming import requeue_interrupted
 from fracdse.search.rungs import verdict
 from fracdse.search.seeds import derived_seed
 from fracdse.search.study import Study
-from fracdse.search.trial_facts import RESULT, START, VOID, Outcome, start_facts
+from fracdse.search.telling import tell, tell_sampler
+from fracdse.search.trial_facts import (
+    COPY_OF,
+    RESULT,
+    REUSED,
+    RUNGS,
+    SEED_NUMBER,
+    START,
+    VOID,
+    Outcome,
+    start_facts,
+)
 
-RETRY_OF, SEED_NUMBER, COPY_OF, RUNGS = "retry_of", "seed_number", "copy_of", "rungs"
 _REPEATS_BEFORE_CHANCE = 5
 _RANDOM_ATTEMPTS = 1000
 _LARGEST_LISTED_SPACE = 20_000
@@ -35,6 +47,11 @@ class Asked:
     trial: optuna.Trial
     design: Design
     seed: int
+    heartbeat: Heartbeat
+
+
+class _Again:
+    """The design was a repeat; ask again."""
 
 
 @dataclass
@@ -55,32 +72,55 @@ class Asker:
         """Return the next design, or None when `target` trials count or no untried design is left."""
         with FileLock(self.study.folder / "ask.lock"):
             for repeats in itertools.count():
-                trials = self.optuna_study.get_trials(deepcopy=False)
-                if counted(trials) >= target:
-                    return None
-                waiting = any(trial.state == TrialState.WAITING for trial in trials)
-                if repeats >= _REPEATS_BEFORE_CHANCE and not waiting and not self._enqueue_unseen(trials):
-                    return None
-                asked = self._ask_once(trials)
-                if asked is not None:
-                    return asked
+                answer = patiently(lambda: self._try(target, by_chance=repeats >= _REPEATS_BEFORE_CHANCE))  # noqa: B023
+                if not isinstance(answer, _Again):
+                    return answer
         return None
+
+    def _try(self, target: int, by_chance: bool) -> Asked | _Again | None:
+        """Ask once: a design, None at the end, or the wish to be called again because the design was a repeat."""
+        if self.study.in_database:
+            stale = stale_trial_ids(self.study.storage, self.optuna_study._study_id)
+            requeue_interrupted(self.study, lambda trial: trial._trial_id in stale)
+        trials = self.optuna_study.get_trials(deepcopy=False)
+        if counted(trials) >= target:
+            return None
+        waiting = any(trial.state == TrialState.WAITING for trial in trials)
+        if by_chance and not waiting and not self._enqueue_unseen(trials):
+            return None
+        asked = self._ask_once(trials)
+        if asked is None or self._came_second(asked, target):
+            return _Again()
+        return asked
+
+    def _came_second(self, asked: Asked, target: int) -> bool:
+        """Void a trial that another machine, asking at the same time, made one too many or a repeat."""
+        if not self.study.in_database:
+            return False
+        earlier = self.optuna_study.get_trials(deepcopy=False)[: asked.trial.number]
+        if counted(earlier) < target and _same_design(earlier, asked.trial.params) is None:
+            return False
+        asked.heartbeat.stop()
+        asked.trial.set_user_attr(VOID, "another machine was first")
+        self.optuna_study.tell(asked.trial, state=TrialState.FAIL)
+        return True
 
     def tell(self, asked: Asked, outcome: Outcome) -> TrialRecord:
         """Store the outcome of a trial and return the trial as it is stored."""
-        tell(self.optuna_study, asked.trial, outcome, list(self.study.space.objectives))
-        return self.study.record(asked.trial.number)
+        asked.heartbeat.stop()
+        patiently(lambda: tell(self.optuna_study, asked.trial, outcome, list(self.study.space.objectives)))
+        return patiently(lambda: self.study.record(asked.trial.number))
 
     def note_rung(self, asked: Asked, rung: AtRung) -> None:
         """Store what a trial is worth at a rung."""
         known = dict(asked.trial.user_attrs.get(RUNGS, {}))
-        asked.trial.set_user_attr(RUNGS, known | {str(rung.epoch): rung.values})
+        patiently(lambda: asked.trial.set_user_attr(RUNGS, known | {str(rung.epoch): rung.values}))
 
     def verdict(self, asked: Asked, rung: AtRung, rivals: list[int] | None) -> str:
         """Return why a trial is stopped at a rung, or an empty text; None for rivals compares with the whole study."""
         others = [
             trial.user_attrs[RUNGS][str(rung.epoch)]
-            for trial in self.optuna_study.get_trials(deepcopy=False)
+            for trial in patiently(lambda: self.optuna_study.get_trials(deepcopy=False))
             if trial.number != asked.trial.number
             and VOID not in trial.user_attrs
             and str(rung.epoch) in trial.user_attrs.get(RUNGS, {})
@@ -91,15 +131,18 @@ class Asker:
 
     def _ask_once(self, earlier: list[FrozenTrial]) -> Asked | None:
         trial = self.optuna_study.ask()
+        heartbeat = Heartbeat(self.study.storage, trial._trial_id)
+        heartbeat.start()
         params = suggest(trial, self.study.space)
         same = _same_design(earlier, params)
         if same is not None:
+            heartbeat.stop()
             self._answer_from(trial, same)
             return None
         design = self.study.space.design(params)
         seed = derived_seed(self.study.space.search.seed, trial.user_attrs.get(SEED_NUMBER, trial.number))
         trial.set_user_attr(START, start_facts(design, seed, self.owner))
-        return Asked(trial, design, seed)
+        return Asked(trial, design, seed, heartbeat)
 
     def _answer_from(self, trial: optuna.Trial, same: FrozenTrial) -> None:
         """Tell the sampler the stored result of a design seen before; the trial does not count."""
@@ -107,7 +150,7 @@ class Asker:
         trial.set_user_attr(COPY_OF, same.number)
         if RESULT in same.user_attrs:
             outcome = Outcome.from_dict(same.user_attrs[RESULT])
-            _tell_sampler(self.optuna_study, trial, outcome, list(self.study.space.objectives))
+            tell_sampler(self.optuna_study, trial, outcome, list(self.study.space.objectives))
         else:
             self.optuna_study.tell(trial, state=TrialState.FAIL)
 
@@ -119,15 +162,14 @@ class Asker:
         return True
 
 
-def tell(study: optuna.Study, trial: optuna.Trial, outcome: Outcome, objectives: list[str]) -> None:
-    """Store the outcome of a trial: its facts first, then the state that makes it finished."""
-    trial.set_user_attr(RESULT, outcome.to_dict())
-    _tell_sampler(study, trial, outcome, objectives)
-
-
 def counted(trials: list[FrozenTrial]) -> int:
-    """Return how many trials count: all but those that were interrupted, repeat a design, or wait for their turn."""
-    return sum(VOID not in trial.user_attrs and trial.state != TrialState.WAITING for trial in trials)
+    """Return how many trials count: not those interrupted, repeating a design, taken over or waiting for a turn."""
+    return sum(_counts(trial) for trial in trials)
+
+
+def _counts(trial: FrozenTrial) -> bool:
+    start = trial.user_attrs.get(START)
+    return start is not None and start["owner"] != REUSED and VOID not in trial.user_attrs
 
 
 def unseen_params(study: Study, trials: list[FrozenTrial]) -> Params | None:
@@ -150,11 +192,3 @@ def _same_design(trials: list[FrozenTrial], params: Mapping[str, Any]) -> Frozen
         if live and trial.params == params:
             return trial
     return None
-
-
-def _tell_sampler(study: optuna.Study, trial: optuna.Trial, outcome: Outcome, objectives: list[str]) -> None:
-    tell_constraints(trial, outcome.violations)
-    if outcome.state == "complete":
-        study.tell(trial, objective_values(outcome, objectives))
-    else:
-        study.tell(trial, state=TrialState.FAIL if outcome.state == "failed" else TrialState.PRUNED)

@@ -11,11 +11,12 @@ from fracdse.search.asking import Asker
 from fracdse.search.locks import DriverLock
 from fracdse.search.loop import Budget, Listener, run
 from fracdse.search.problem import StudyData, load_data, make_problem
+from fracdse.search.ray_shares import RayShares
 from fracdse.search.resuming import requeue_interrupted
 from fracdse.search.samplers import make_sampler
-from fracdse.search.seeds import derived_seed
-from fracdse.search.study import Study
-from fracdse.search.workers import run_workers, threads_each
+from fracdse.search.study import Study, machine_owner, sampler_seed
+from fracdse.search.trial_facts import START
+from fracdse.search.workers import CrewPlan, run_workers, threads_each
 from fracdse.space import SearchSpace
 
 _FEWEST_IN_A_BATCH = 4
@@ -24,11 +25,17 @@ _FINGERPRINT = "data_fingerprint"
 
 @dataclass(frozen=True)
 class Plan:
-    """How a study is to be run; one worker means this process itself."""
+    """How a study is to be run.
+
+    One worker means this process itself; `storage_url` is the address of the study's database, for workers to open,
+    and `ray` runs trials as Ray tasks instead.
+    """
 
     sampler: str
     budget: Budget
     workers: int = 1
+    storage_url: str | None = None
+    ray: RayShares | None = None
 
 
 def prepare(space: SearchSpace) -> tuple[SearchSpace, StudyData]:
@@ -46,23 +53,50 @@ def drive(study: Study, data: StudyData, plan: Plan, listener: Listener) -> None
     check_version(study)
     with DriverLock(study.folder / "driver.lock", study.name) as lock:
         check_data(study, data)
-        requeue_interrupted(study, is_stale=lambda trial: True)
+        _requeue_own(study)
         try:
-            if plan.workers > 1:
-                run_workers(study, data, plan.sampler, plan.workers, plan.budget, listener, lock)
+            if plan.ray is not None:
+                _run_on_ray(study, data, plan, listener)
+            elif plan.workers > 1:
+                crew = CrewPlan(plan.sampler, plan.workers, plan.budget, plan.storage_url)
+                run_workers(study, data, crew, listener, lock)
             else:
                 _run_here(study, data, plan, listener)
         except KeyboardInterrupt:
-            requeue_interrupted(study, is_stale=lambda trial: True)
+            _requeue_own(study)
             raise
 
 
+def _requeue_own(study: Study) -> None:
+    """Put interrupted trials back: every running one of a journal, which only this process drives; of a database,
+    those that this machine's folder of the study owns, and none of other machines.
+    """
+    owner = f"{machine_owner(study)}/"
+    requeue_interrupted(
+        study, lambda trial: not study.in_database or trial.user_attrs.get(START, {}).get("owner", "").startswith(owner)
+    )
+
+
+def data_fingerprint(study: Study) -> str | None:
+    """Return the name of the content of the data that a study learns from, once it is known."""
+    known = study.optuna_study.user_attrs.get(_FINGERPRINT)
+    return None if known is None else str(known)
+
+
 def _run_here(study: Study, data: StudyData, plan: Plan, listener: Listener) -> None:
-    existing = len(study.optuna_study.get_trials(deepcopy=False))
-    seed = derived_seed(study.space.search.seed, "sampler", existing)
-    asker = Asker(study, "driver", make_sampler(plan.sampler, study.space, seed))
+    seed = sampler_seed(study, 0)
+    asker = Asker(study, f"{machine_owner(study)}/driver", make_sampler(plan.sampler, study.space, seed))
     batch = max(_FEWEST_IN_A_BATCH, 2 ** (len(study.space.proxy.rungs) + 1)) if study.space.proxy.rungs else 1
     run(make_problem(study.space, data, threads_each(1)), asker, plan.budget, listener, batch)
+
+
+def _run_on_ray(study: Study, data: StudyData, plan: Plan, listener: Listener) -> None:
+    from fracdse.search.ray_engine import run_on_ray
+
+    assert plan.ray is not None
+    seed = sampler_seed(study, 0)
+    asker = Asker(study, f"{machine_owner(study)}/ray", make_sampler(plan.sampler, study.space, seed))
+    run_on_ray(make_problem(study.space, data), asker, plan.budget, listener, plan.ray)
 
 
 def check_version(study: Study) -> None:
@@ -76,7 +110,7 @@ def check_version(study: Study) -> None:
 
 def check_data(study: Study, data: StudyData) -> None:
     """Raise StudyError if the study learned from other data; a study without trials takes this data as its own."""
-    known = study.optuna_study.user_attrs.get(_FINGERPRINT)
+    known = data_fingerprint(study)
     if known is None:
         study.optuna_study.set_user_attr(_FINGERPRINT, data.fingerprint)
     elif known != data.fingerprint:

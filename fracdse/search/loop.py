@@ -11,7 +11,7 @@ from fracdse.errors import InfeasibleError
 from fracdse.records import TrialRecord
 from fracdse.search.asking import Asked, Asker
 from fracdse.search.constraints import total_violation
-from fracdse.search.objective import AtRung, evaluation
+from fracdse.search.objective import AtRung, evaluate_step, stopped
 from fracdse.search.problem import Problem
 from fracdse.search.trial_facts import Outcome
 
@@ -72,35 +72,45 @@ def run(problem: Problem, asker: Asker, budget: Budget, listener: Listener | Non
 
 
 class Trainee:
-    """A trial under evaluation; `at` is the rung that it waits at, or None when its outcome is known."""
+    """A trial under evaluation; `at` is the rung that it waits at."""
 
     def __init__(self, problem: Problem, asker: Asker, asked: Asked) -> None:
         self.asked = asked
         self.at: AtRung | None = None
-        self.outcome: Outcome | None = None
-        self._steps = evaluation(problem, asked.design, asked.seed, asker.study.folder / "checkpoints")
+        self._problem, self._checkpoints = problem, asker.study.folder / "checkpoints"
 
-    def advance(self, verdict: str | None) -> None:
-        """Train to the next rung or to the end; `verdict` is None at first, then the reason to stop, or ''."""
-        try:
-            self.at = next(self._steps) if verdict is None else self._steps.send(verdict)
-        except StopIteration as end:
-            self.at, self.outcome = None, end.value
+    def advance(self) -> Outcome | None:
+        """Train to the next rung, or to the end, whose outcome is returned."""
+        answer = evaluate_step(self._problem, self.asked.design, self.asked.seed, self._checkpoints, self.at)
+        self.at = answer if isinstance(answer, AtRung) else None
+        return answer if isinstance(answer, Outcome) else None
+
+    def stop(self, reason: str) -> Outcome:
+        """Return the outcome of stopping at the rung."""
+        assert self.at is not None
+        return stopped(self.at, reason, self.asked.design, self.asked.seed, self._checkpoints)
 
 
 def _through_rungs(crew: list[Trainee], asker: Asker, listener: Listener | None) -> None:
-    verdicts: list[str | None] = [None] * len(crew)
+    def end(trainee: Trainee, outcome: Outcome) -> None:
+        record = asker.tell(trainee.asked, outcome)
+        if listener is not None:
+            listener.finished(record)
+
     while crew:
-        for trainee, verdict in zip(crew, verdicts, strict=True):
-            trainee.advance(verdict)
-            if trainee.at is not None:
+        for trainee in crew:
+            outcome = trainee.advance()
+            if outcome is not None:
+                end(trainee, outcome)
+            elif trainee.at is not None:
                 asker.note_rung(trainee.asked, trainee.at)
-            elif trainee.outcome is not None:
-                record = asker.tell(trainee.asked, trainee.outcome)
-                if listener is not None:
-                    listener.finished(record)
-        crew = [trainee for trainee in crew if trainee.at is not None]
-        verdicts = [asker.verdict(t.asked, t.at, _rivals(t, crew)) for t in crew if t.at is not None]
+        waiting = [(trainee, trainee.at) for trainee in crew if trainee.at is not None]
+        rivals = [trainee for trainee, _ in waiting]
+        verdicts = [asker.verdict(trainee.asked, at, _rivals(trainee, rivals)) for trainee, at in waiting]
+        for (trainee, _), reason in zip(waiting, verdicts, strict=True):
+            if reason:
+                end(trainee, trainee.stop(reason))
+        crew = [trainee for (trainee, _), reason in zip(waiting, verdicts, strict=True) if not reason]
 
 
 def _rivals(own: Trainee, crew: list[Trainee]) -> list[int] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -45,26 +45,30 @@ def check_hardware(space: SearchSpace, design: Design, gates: GateStatistics | N
 
 @dataclass(frozen=True)
 class AtRung:
-    """A trial that waits for its verdict: what it is worth after `epoch` epochs."""
+    """A trial that waits for its verdict: its objective values, and all that is known of it, after `epoch` epochs."""
 
     epoch: int
     values: list[float]
+    outcome: Outcome
 
 
-Evaluation = Generator[AtRung, str, Outcome]
+def evaluate_step(
+    problem: Problem, design: Design, seed: int, checkpoints: Path, last: AtRung | None = None
+) -> AtRung | Outcome:
+    """Evaluate a design up to its next rung or its end; whatever goes wrong with it is an outcome, not an exception.
 
-
-def evaluation(problem: Problem, design: Design, seed: int, checkpoints: Path) -> Evaluation:
-    """Evaluate one design; whatever goes wrong with it is an outcome, not an exception.
-
-    Yields at every rung of the proxy, and wants to be sent why the trial is to be stopped, or an empty text. Trained
-    networks wait in the folder `checkpoints` while they do.
+    Args:
+        problem: What an evaluation needs.
+        design: What to evaluate.
+        seed: The trial's seed.
+        checkpoints: Folder in which half-trained networks wait. Where one is gone, its epochs are repeated.
+        last: The rung that the trial is at; None at its start.
     """
     try:
         first = check_hardware(problem.space, design)
         if first.state == "infeasible":
             return first
-        return (yield from _with_accuracy(problem, design, seed, first, checkpoints))
+        return _with_accuracy(problem, design, seed, checkpoints, first, last)
     except MemoryError:
         return Outcome("failed", "out of memory")
     except FracdseError as error:
@@ -72,6 +76,17 @@ def evaluation(problem: Problem, design: Design, seed: int, checkpoints: Path) -
     except RuntimeError as error:
         # Torch reports a failed allocation, and every other failure of its kernels, as a RuntimeError.
         return Outcome("failed", str(error).strip().splitlines()[0])
+
+
+def stopped(at: AtRung, reason: str, design: Design, seed: int, checkpoints: Path) -> Outcome:
+    """Return the outcome of a trial that ends at a rung."""
+    checkpoint_file(checkpoints, design, seed).unlink(missing_ok=True)
+    return replace(at.outcome, state="pruned", reason=reason)
+
+
+def checkpoint_file(checkpoints: Path, design: Design, seed: int) -> Path:
+    """Return where a half-trained network waits; a trial that is run again finds what it had."""
+    return checkpoints / f"{design.key}-{seed}.pt"
 
 
 def objective_values(outcome: Outcome, names: Iterable[str]) -> list[float]:
@@ -92,26 +107,26 @@ def _since(begin: float) -> dict[str, float]:
     return {"hardware": time.perf_counter() - begin}
 
 
-def _with_accuracy(problem: Problem, design: Design, seed: int, first: Outcome, checkpoints: Path) -> Evaluation:
-    cached = problem.cache.find(design)
+def _with_accuracy(
+    problem: Problem, design: Design, seed: int, checkpoints: Path, first: Outcome, last: AtRung | None
+) -> AtRung | Outcome:
+    cached = problem.cache.find(design) if last is None else None
     if cached is not None:
         return _measured(problem, design, cached, "cached", first)
     rungs = problem.space.proxy.rungs
-    file = checkpoints / f"{design.key}-{seed}.pt" if rungs else None
-    seconds = 0.0
-    for epoch in rungs:
-        trained = _train(problem, design, seed, file, epoch)
-        seconds += trained.seconds
-        outcome = _measured(problem, design, replace(trained, seconds=seconds), "training", first)
-        reason = yield AtRung(epoch, objective_values(outcome, problem.space.objectives))
-        if reason:
-            _forget(file)
-            return replace(outcome, state="pruned", reason=reason)
-    trained = _train(problem, design, seed, file, None)
-    trained = replace(trained, seconds=seconds + trained.seconds)
-    problem.cache.keep(design, trained)
-    _forget(file)
-    return _measured(problem, design, trained, "training", first)
+    file = checkpoint_file(checkpoints, design, seed) if rungs else None
+    epoch = next((rung for rung in rungs if last is None or rung > last.epoch), None)
+    trained = _train(problem, design, seed, file, epoch)
+    if last is not None:
+        trained = replace(trained, seconds=trained.seconds + last.outcome.seconds["training"])
+    outcome = _measured(problem, design, trained, "training", first)
+    if epoch is not None and outcome.state == "complete":
+        return AtRung(epoch, objective_values(outcome, problem.space.objectives), outcome)
+    if epoch is None:
+        problem.cache.keep(design, trained)
+    if file is not None:
+        file.unlink(missing_ok=True)
+    return outcome
 
 
 def _measured(problem: Problem, design: Design, trained: Trained, step: str, first: Outcome) -> Outcome:
@@ -127,7 +142,7 @@ def _train(problem: Problem, design: Design, seed: int, checkpoint: Path | None,
     from fracdse.training.proxy import train_proxy
 
     if checkpoint is not None:
-        checkpoint.parent.mkdir(exist_ok=True)
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
     result = train_proxy(
         design,
         problem.data.train,
@@ -140,8 +155,3 @@ def _train(problem: Problem, design: Design, seed: int, checkpoint: Path | None,
     if not math.isfinite(result.accuracy):
         raise FracdseError(f"the accuracy of the trained proxy is {result.accuracy}")
     return Trained(result.accuracy, result.gates, result.seconds)
-
-
-def _forget(checkpoint: Path | None) -> None:
-    if checkpoint is not None:
-        checkpoint.unlink(missing_ok=True)

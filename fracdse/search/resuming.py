@@ -8,10 +8,10 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from fracdse.search.asking import RETRY_OF, SEED_NUMBER, tell
 from fracdse.search.params import distributions
 from fracdse.search.study import Study
-from fracdse.search.trial_facts import RESULT, START, VOID, Outcome
+from fracdse.search.telling import tell
+from fracdse.search.trial_facts import RESULT, RETRY_OF, SEED_NUMBER, START, VOID, Outcome
 
 WORKER_DIED = "its worker died"
 IsStale = Callable[[FrozenTrial], bool]
@@ -30,11 +30,11 @@ def requeue_interrupted(study: Study, is_stale: IsStale) -> list[int]:
     return [trial.number for trial in stale if _requeue(study, trial, "interrupted")]
 
 
-def requeue_lost(study: Study, owner: str, reason: str) -> None:
-    """Put the running trial of a worker that died back, once; if that was its second time, it failed."""
+def requeue_lost(study: Study, is_lost: IsStale, reason: str) -> None:
+    """Put the running trials of a worker that died back, once; one that this happens to twice has failed."""
     trials = study.optuna_study.get_trials(deepcopy=False)
     for trial in _running(study):
-        if trial.user_attrs.get(START, {}).get("owner") != owner:
+        if not is_lost(trial):
             continue
         before = trial.user_attrs.get(RETRY_OF)
         if before is not None and trials[before].user_attrs.get(VOID) == WORKER_DIED and RESULT not in trial.user_attrs:

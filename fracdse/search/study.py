@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
+import shutil
 import tomllib
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
@@ -16,10 +18,11 @@ from optuna.storages import BaseStorage
 
 from fracdse import __version__
 from fracdse.errors import StudyError, nearest
-from fracdse.figures import HardwareFigures
+from fracdse.figures import HardwareFigures, Kind
 from fracdse.records import TrialRecord
 from fracdse.search.journal import JOURNAL_NAME
-from fracdse.search.locks import FileLock
+from fracdse.search.locks import DriverLock, FileLock
+from fracdse.search.seeds import derived_seed
 from fracdse.search.storage import database_storage, file_storage, redacted
 from fracdse.search.trial_facts import LATER_PREFIX, VOID, to_record
 from fracdse.space import SearchSpace, parse_space
@@ -84,10 +87,10 @@ class Study:
             )
         return found
 
-    def record_later(self, number: int, figures: HardwareFigures) -> None:
+    def record_later(self, number: int, figures: HardwareFigures, kind: Kind | None = None) -> None:
         """Keep figures of a finished trial that came from simulation, synthesis, implementation or the board.
 
-        They are kept by their kind (the kind of the cycles a frame); figures of the same kind are replaced.
+        They are kept by `kind` (by default that of the cycles a frame); figures of the same kind are replaced.
 
         Raises:
             StudyError: There is no such trial.
@@ -95,7 +98,7 @@ class Study:
         known = [t.number for t in self.optuna_study.get_trials(deepcopy=False) if VOID not in t.user_attrs]
         if number not in known:
             raise StudyError(f"study '{self.name}' has no trial {number}; it has {len(known)} trials")
-        kind = figures.cycles_per_frame.kind
+        kind = kind or figures.cycles_per_frame.kind
         self.optuna_study.set_user_attr(f"{LATER_PREFIX}{number}:{kind}", figures.to_dict())
 
     def _later(self) -> dict[int, dict[str, HardwareFigures]]:
@@ -138,14 +141,38 @@ def _create(folder: Path, name: str, space: SearchSpace, storage_url: str | None
         for key, value in {"fracdse_version": __version__, "space": space.to_toml()}.items():
             optuna_study.set_user_attr(key, value)
     _write(folder / SPACE_NAME, space.to_toml())
+    write_meta(folder, name, __version__, JOURNAL_NAME if storage_url is None else redacted(storage_url))
+
+
+def write_meta(folder: Path, name: str, version: str, storage: str) -> None:
+    """Write the file that makes a folder a study."""
     meta = {
         "format": _FORMAT,
         "name": name,
-        "fracdse_version": __version__,
+        "fracdse_version": version,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "storage": JOURNAL_NAME if storage_url is None else redacted(storage_url),
+        "storage": storage,
     }
     _write(folder / META_NAME, json.dumps(meta, indent=2) + "\n")
+
+
+def join_study(name: str, storage_url: str) -> Study:
+    """Open a study in a database that another machine may have made, with a folder of its own on this one.
+
+    Raises:
+        StudyError: The database has no such study.
+    """
+    folder = RESULTS_FOLDER / _checked_name(name)
+    if not (folder / META_NAME).exists():
+        storage = database_storage(storage_url)
+        names = optuna.get_all_study_names(storage)
+        if name not in names:
+            raise StudyError(f"database '{redacted(storage_url)}' has no study '{name}'{nearest(name, names)}")
+        study = _load(folder, name, storage)
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / SPACE_NAME, study.space.to_toml())
+        write_meta(folder, name, study.version, redacted(storage_url))
+    return open_study(folder, storage_url)
 
 
 def open_study(path_or_name: str | Path | None = None, storage_url: str | None = None) -> Study:
@@ -158,7 +185,7 @@ def open_study(path_or_name: str | Path | None = None, storage_url: str | None =
     Raises:
         StudyError: There is no such study, or it is damaged.
     """
-    folder = _find(path_or_name)
+    folder = find_study(path_or_name)
     meta = _read_meta(folder)
     if meta["storage"] == JOURNAL_NAME:
         if not (folder / JOURNAL_NAME).is_file():
@@ -173,6 +200,34 @@ def open_study(path_or_name: str | Path | None = None, storage_url: str | None =
             )
         storage = database_storage(url)
     return _load(folder, str(meta["name"]), storage)
+
+
+def delete_study(folder: Path, storage_url: str | None = None) -> None:
+    """Delete a study: its trials in the database, where it has one, and its folder.
+
+    Raises:
+        StudyError: The study is being searched.
+    """
+    with DriverLock(folder / "driver.lock", folder.name):
+        if not (folder / JOURNAL_NAME).exists():
+            study = open_study(folder, storage_url)
+            optuna.delete_study(study_name=study.name, storage=study.storage)
+        shutil.rmtree(folder)
+
+
+def machine_owner(study: Study) -> str:
+    """Return a name of this machine's share in a study, kept in its folder: what it was running can be found again."""
+    file = study.folder / "machine"
+    if not file.exists():
+        _write(file, secrets.token_hex(8))
+    return file.read_text(encoding="utf-8").strip()
+
+
+def sampler_seed(study: Study, worker: int) -> int:
+    """Return the seed of a sampler that goes on from the trials there are; another one for every worker."""
+    existing = len(study.optuna_study.get_trials(deepcopy=False))
+    path = (machine_owner(study), worker) if study.in_database else (worker,)
+    return derived_seed(study.space.search.seed, "sampler", existing, *path)
 
 
 def list_studies(results: Path = RESULTS_FOLDER) -> list[Path]:
@@ -200,7 +255,12 @@ def _load(folder: Path, name: str, storage: BaseStorage) -> Study:
     return Study(folder, name, parse_space(document, str(folder / SPACE_NAME)), optuna_study, storage)
 
 
-def _find(path_or_name: str | Path | None) -> Path:
+def find_study(path_or_name: str | Path | None) -> Path:
+    """Return the folder of a study, by name or path; None stands for the newest.
+
+    Raises:
+        StudyError: There is no such study.
+    """
     known = list_studies()
     if path_or_name is None:
         if not known:

@@ -20,7 +20,9 @@ from fracdse.gates import GateStatistics
 from fracdse.records import TrialRecord
 from fracdse.records import TrialState as RecordState
 
-START, RESULT, VOID = "start", "result", "void"
+START, RESULT, VOID, RUNGS = "start", "result", "void", "rungs"
+RETRY_OF, SEED_NUMBER, COPY_OF = "retry_of", "seed_number", "copy_of"
+REUSED = "reused"
 LATER_PREFIX = "later:"
 
 FinalState = Literal["complete", "pruned", "infeasible", "failed"]

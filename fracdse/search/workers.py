@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -17,13 +18,23 @@ from fracdse.search.locks import DriverLock
 from fracdse.search.loop import Budget, Listener
 from fracdse.search.problem import StudyData
 from fracdse.search.resuming import requeue_lost
-from fracdse.search.seeds import derived_seed
 from fracdse.search.shared_data import write_shared_data
-from fracdse.search.study import Study
+from fracdse.search.study import Study, machine_owner, sampler_seed
+from fracdse.search.trial_facts import START
 from fracdse.search.worker_process import WorkerOrder
 
 _POLL_SECONDS = 0.2
 _MOST_DEATHS_IN_A_ROW = 3
+
+
+@dataclass(frozen=True)
+class CrewPlan:
+    """How many workers, what they propose by, how long, and the address of the study's database, where it has one."""
+
+    sampler: str
+    count: int
+    budget: Budget
+    storage_url: str | None = None
 
 
 def threads_each(workers: int) -> int:
@@ -33,10 +44,8 @@ def threads_each(workers: int) -> int:
     return max(1, (int(stated) if stated.isdecimal() else cores) // workers)
 
 
-def run_workers(
-    study: Study, data: StudyData, sampler: str, count: int, budget: Budget, listener: Listener, lock: DriverLock
-) -> None:
-    """Run `count` workers until the budget is used up.
+def run_workers(study: Study, data: StudyData, plan: CrewPlan, listener: Listener, lock: DriverLock) -> None:
+    """Run workers until the budget is used up.
 
     A worker that dies is replaced; the trial it was on is run again, once. Workers hold the study's lock as well, so
     no second search starts while one of them lives, and they die with this process.
@@ -47,7 +56,7 @@ def run_workers(
     """
     with tempfile.TemporaryDirectory(prefix="fracdse-") as folder:
         write_shared_data(Path(folder), data)
-        crew = _Crew(study, Path(folder), data.fingerprint, sampler, count, budget, lock)
+        crew = _Crew(study, Path(folder), data.fingerprint, plan, lock)
         watcher = StudyWatcher(study, listener)
         try:
             while crew.tend():
@@ -83,15 +92,13 @@ class StudyWatcher:
 class _Crew:
     """The worker processes, by index."""
 
-    def __init__(
-        self, study: Study, data: Path, fingerprint: str, sampler: str, count: int, budget: Budget, lock: DriverLock
-    ) -> None:
+    def __init__(self, study: Study, data: Path, fingerprint: str, plan: CrewPlan, lock: DriverLock) -> None:
         self._study, self._data, self._fingerprint = study, data, fingerprint
-        self._sampler, self._count, self._budget, self._lock = sampler, count, budget, lock
-        self._threads = threads_each(count)
+        self._plan, self._lock = plan, lock
+        self._threads = threads_each(plan.count)
         self._deaths = 0
         self._finished_before = -1
-        self._crew = {index: self._start(index) for index in range(count)}
+        self._crew = {index: self._start(index) for index in range(plan.count)}
 
     def tend(self) -> bool:
         """Replace workers that died; return whether any is at work."""
@@ -120,23 +127,36 @@ class _Crew:
         finished = sum(record.state not in ("waiting", "running") for record in self._study.records())
         self._deaths = self._deaths + 1 if finished == self._finished_before else 1
         self._finished_before = finished
-        requeue_lost(self._study, _owner(index), f"its worker was ended by signal {signal_number}")
-        if self._deaths >= _MOST_DEATHS_IN_A_ROW * self._count:
+        owner = self._owner(index)
+        requeue_lost(
+            self._study,
+            lambda trial: trial.user_attrs.get(START, {}).get("owner") == owner,
+            f"its worker was ended by signal {signal_number}",
+        )
+        if self._deaths >= _MOST_DEATHS_IN_A_ROW * self._plan.count:
             raise StudyError(
                 f"workers keep dying (signal {signal_number})",
                 hint="Often memory is short: use fewer --workers, or a smaller batch with --set proxy.batch_size=32.",
             )
         self._crew[index] = self._start(index)
 
+    def _environment(self) -> dict[str, str]:
+        """Return the environment of a worker; the database's address is in it, as arguments can be read by anyone."""
+        url = self._plan.storage_url
+        secret = {} if url is None else {"FRACDSE_STORAGE": url}
+        return {**os.environ, **secret, "OMP_NUM_THREADS": str(self._threads)}
+
+    def _owner(self, index: int) -> str:
+        return f"{machine_owner(self._study)}/worker-{index}"
+
     def _start(self, index: int) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
-        trials = len(self._study.optuna_study.get_trials(deepcopy=False))
         order = WorkerOrder(
             folder=str(self._study.folder.resolve()),
-            owner=_owner(index),
-            sampler=self._sampler,
-            sampler_seed=derived_seed(self._study.space.search.seed, "sampler", trials, index),
-            trials=self._budget.trials,
-            seconds_left=self._budget.seconds_left,
+            owner=self._owner(index),
+            sampler=self._plan.sampler,
+            sampler_seed=sampler_seed(self._study, index),
+            trials=self._plan.budget.trials,
+            seconds_left=self._plan.budget.seconds_left,
             threads=self._threads,
             data_folder=str(self._data),
             fingerprint=self._fingerprint,
@@ -149,13 +169,9 @@ class _Crew:
             stdout=subprocess.DEVNULL,
             stderr=errors,
             pass_fds=[self._lock.descriptor],
-            env={**os.environ, "OMP_NUM_THREADS": str(self._threads)},
+            env=self._environment(),
         )
         return process, errors
-
-
-def _owner(index: int) -> str:
-    return f"worker-{index}"
 
 
 def _read(errors: IO[bytes]) -> list[str]:
