@@ -109,7 +109,7 @@ def weight_memory(m: Module, name: str, address: Value, rows: BitArray, kind: Me
         rows: Words, of shape (rows, taps).
         kind: `bram` for block RAM; anything else becomes LUT logic behind a register.
     """
-    style = "block" if kind == "bram" else "distributed"
+    style = "block" if kind == "bram" else "logic"
     rom = memory.Memory(
         shape=rows.shape[1],
         depth=len(rows),
