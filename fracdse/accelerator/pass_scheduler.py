@@ -12,6 +12,9 @@ between M and L hide the latency of the adder tree: gates arrive while later pix
 in a queue a lane. At a row's end, where the next columns have not arrived, blank pairs let the passes in flight
 finish; within a row the passes wait.
 
+A blank pair shifts zeros: while no column waits, the window still shows the last one of a row, which is zero, or which
+the next row does not touch.
+
 A leading pass starts only where the sums of its pixel have room behind the lanes (`pixel_slots`), a trailing pass
 likewise (`trailing_slots`), so the adder tree never stalls.
 """
@@ -80,9 +83,7 @@ class PassScheduler(wiring.Component):
             self.shift.eq(started | shift_trailing),
             self.row_start.eq(Mux(self._trailing_pass, tail.row_start, column.row_start)),
             self.border.eq(Mux(self._trailing_pass, tail.border, column.border)),
-            self.plane.eq(
-                Mux(self._trailing_pass, tail.lsb, column.msb & self.columns.valid.replicate(self.geometry.column_bits))
-            ),
+            self.plane.eq(Mux(self._trailing_pass, tail.lsb, column.msb)),
         ]
         for lane in range(self.lanes):
             m.d.comb += self.step[lane].eq(Mux(self._trailing_pass, queued[lane], self._leading_step))
@@ -98,11 +99,13 @@ class PassScheduler(wiring.Component):
         with m.If(self._finish_trailing):
             m.d.sync += [later.eq(earlier) for later, earlier in zip(line[1:], line[:-1], strict=True)]
             m.d.sync += [
-                line[0].lsb.eq(column.lsb & fresh.replicate(self.geometry.column_bits)),
+                line[0].lsb.eq(column.lsb),
                 line[0].border.eq(column.border),
                 line[0].compute.eq(column.compute & fresh),
-                line[0].row_start.eq(column.row_start & fresh),
+                line[0].row_start.eq(column.row_start),
             ]
+        with m.If(self._finish_trailing & self._blank):
+            m.d.sync += line[0].lsb.eq(0)
         m.d.comb += self.columns.ready.eq(self._finish_trailing & fresh)
         self._in_flight = Cat(entry.compute for entry in line).any()
         return line[-1]
@@ -174,7 +177,7 @@ class PassScheduler(wiring.Component):
         self._statistics(m, self.gates_valid & last, totals)
         return [
             lane_queue(
-                m, f"steps{lane}", self.pixel_slots * self.steps, step, self.gates_valid & gate, self.trailing[lane]
+                m, f"steps{lane}", (self.lag + 1) * self.steps, step, self.gates_valid & gate, self.trailing[lane]
             )
             for lane, gate in enumerate(self.gates)
         ]

@@ -73,12 +73,17 @@ class Window(wiring.Component):
         older = self._lines(m, advance & take)
         top = row == 1
         with m.If(self._emit):
-            rows = tuple(
-                wire(m, _masked(pixel, inside))
-                for pixel, inside in ((older[1], ~top & ~pad), (older[0], ~pad), (self._pixel, ~flush & ~pad))
-            )
             border = Cat(top, column == 1, flush, pad)
-            self._load(m, [rows], compute=column != 0, row_start=column == 0, row_end=pad, border=border)
+            self._load(
+                m,
+                [(older[1], older[0], self._pixel)],
+                compute=column != 0,
+                row_start=column == 0,
+                row_end=pad,
+                border=border,
+            )
+        for position, outside in enumerate((top | pad, pad, flush | pad)):
+            self._clear(m, position, self._emit & outside)
         with m.If(advance):
             m.d.sync += [column.eq(column + 1), merged.eq(merging)]
             with m.If(pad | (first & (column == width - 1))):
@@ -91,7 +96,7 @@ class Window(wiring.Component):
         advance = self._raster(m, wanted)
         older = self._lines(m, advance)
         top = row == 1
-        rows = wire(m, _masked(older[1], ~top)), older[0], self._pixel
+        rows = older[1], older[0], self._pixel
         held = Signal(len(Cat(*rows)), reset_less=True)
         with m.If(advance):
             m.d.sync += held.eq(Cat(*rows))
@@ -101,6 +106,8 @@ class Window(wiring.Component):
             last = column == self.geometry.width - 1
             start = column == 1
             self._load(m, [held_rows, rows], compute=Const(1), row_start=start, row_end=last, border=Cat(top, start))
+        for position in (0, 3):
+            self._clear(m, position, self._emit & top)
 
     def _pixels_only(self, m: Module) -> None:
         """Kernel 1: pass on the pixels that the stride visits."""
@@ -164,7 +171,9 @@ class Window(wiring.Component):
             out.border.eq(border),
         ]
 
-
-def _masked(pixel: Value, inside: Value) -> Value:
-    """Return the pixel, or zeros where it lies outside the image."""
-    return pixel & inside.replicate(len(pixel))
+    def _clear(self, m: Module, position: int, outside: Value) -> None:
+        """Load zeros in place of one pixel of the beat: a synchronous reset, which takes no LUT."""
+        channels = self.geometry.channels
+        bits = slice(position * channels, (position + 1) * channels)
+        with m.If(outside):
+            m.d.sync += [self.columns.p.lsb[bits].eq(0), self.columns.p.msb[bits].eq(0)]
