@@ -42,10 +42,10 @@ def constant_table(m: Module, index: Value, values: Sequence[int], name: str = "
 
 
 def saturate(value: Value, bits: int) -> Value:
-    """Clamp a signed value to `bits` bits: −2^(bits−1) … 2^(bits−1) − 1."""
+    """Clamp a signed value to −2^(bits−1) … 2^(bits−1) − 1; the result has exactly `bits` bits."""
     width = len(value)
     if width <= bits:
-        return value
+        return Cat(value, value[-1].replicate(bits - width)).as_signed()
     high = value[bits - 1 :]
     sign = value[-1]
     fits = high.all() | ~high.any()

@@ -87,6 +87,16 @@ def test_codes_leave_room_for_a_tap_outside(levels):
     assert sums[outside_code(levels)] == 0
 
 
+def test_narrow_sums_fill_a_wide_word():
+    rng = np.random.default_rng(4)
+    spec = StemSpec("stem", 1, 4, 64, 4, 4, 4, 1)
+    program = stem_program(rng, spec, np.array([4]))
+    images = rng.integers(0, 256, (1, 4, 4, 1), dtype=np.uint8)
+    unit = Stem(spec, program, Schedule(2, (0, 1, 2, 3)), form="table", feature_bits=24)
+    got, _ = exchange(unit, {"words": words_of(images)}, {"u": 32})
+    assert got["u"] == expected_u(spec, program, images, 24).reshape(-1, 2).tolist()
+
+
 def test_level_counts_round_half_to_even():
     counts = level_counts(8, 32)
     assert [counts[pixel] for pixel in (0, 4, 5, 12, 20, 255)] == [0, 0, 1, 2, 2, 32]
