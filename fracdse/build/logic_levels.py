@@ -27,7 +27,7 @@ class _Arc:
     levels: int
 
 
-def longest_path_levels(netlist: Netlist) -> int:
+def logic_levels(netlist: Netlist) -> int:
     """Return the levels of the longest path of one flattened module.
 
     Args:
