@@ -111,7 +111,7 @@ def _row(
 
 def _later(m: Module, value: Value, cycles: int) -> Value:
     for _ in range(cycles):
-        register = Signal(len(value), name="later", reset_less=True)
+        register = Signal(len(value), name="later")  # with a reset, so that it takes registers and no LUT
         m.d.sync += register.eq(value)
         value = register
     return value

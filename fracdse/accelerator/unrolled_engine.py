@@ -16,7 +16,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from fracdse.accelerator.compressor_tree import wire
+from fracdse.accelerator.comparison import at_least
+from fracdse.accelerator.compressor_tree import compress, wire
 from fracdse.accelerator.constant_counter import constant_counters
 from fracdse.accelerator.lane_queue import lane_queue
 from fracdse.accelerator.schedule import Schedule
@@ -88,12 +89,11 @@ class UnrolledEngine(wiring.Component):
         with m.If(leading_arrives):
             m.d.sync += [kept.eq(count) for kept, count in zip(leading, counts, strict=True)]
             m.d.sync += [
-                gates[i].eq(count.as_signed() >= int(threshold))
+                gates[i].eq(at_least(count, int(threshold)))
                 for i, (count, threshold) in enumerate(zip(counts, thresholds, strict=True))
             ]
         trailing_arrives = self._tag(m, leading_arrives)
-        m.d.comb += self.open_gates_valid.eq(trailing_arrives)
-        m.d.comb += self.open_gates.eq(sum(gates[1:], gates[0]))
+        self._statistics(m, gates, trailing_arrives)
         if self.schedule.steps == 1:
             beat = [gated_sum(leading[i], counts[i], gates[i], self.form, self.y_bits) for i in range(lanes)]
             self._output(m, trailing_arrives, beat, popped)
@@ -109,6 +109,13 @@ class UnrolledEngine(wiring.Component):
             )
             beat.append(gated_sum(early, late, gate, self.form, self.y_bits))
         self._output(m, trailing_arrives | second, beat, popped)
+
+    def _statistics(self, m: Module, gates: Value, valid: Value) -> None:
+        """Count the open gates of a pixel."""
+        total = compress(m, [{0: [gates]}], len(self.open_gates), register_inputs=False)
+        for _ in range(total.latency):
+            valid = self._tag(m, valid)
+        m.d.comb += [self.open_gates.eq(total.value), self.open_gates_valid.eq(valid)]
 
     def _output(self, m: Module, push: Value, beat: list[Value], popped: Value) -> None:
         """Register a beat, queue it, and send it."""
