@@ -1,0 +1,154 @@
+"""The whole board path on any machine: pynq's own client, the driver, the DMA, and the RTL simulated behind them."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fracdse.board.bundle import Bundle, write_bundle
+from fracdse.board.connection import connect, load, parse_address
+from fracdse.board.selftest import run_selftest
+from fracdse.board.simulated_session import SimulatedSession, simulated_session, write_overlay
+from fracdse.errors import BoardError
+from fracdse.program import Executor
+from fracdse.training.data import load_dataset
+
+pytest.importorskip("pynq", reason="pynq is not installed: pip install 'fracdse[board]'")
+
+
+@pytest.fixture(scope="module")
+def session(small_bundle: Bundle) -> Iterator[SimulatedSession]:
+    with simulated_session(small_bundle) as running:
+        yield running
+
+
+def test_a_hundred_images_give_the_programs_logits(small_bundle: Bundle, session: SimulatedSession) -> None:
+    test_set = load_dataset("digits", "test")
+    images, labels = test_set.images[:100], test_set.labels[:100]
+    report = run_selftest(small_bundle, session.address, images, labels, timeout_s=300, batch=40)
+    program = Executor(small_bundle.program).run(images)
+    assert report.simulated
+    assert report.board == "Simulated Ultra96"
+    assert report.frames == 100
+    assert report.accuracy == pytest.approx(float((program.predictions == labels).mean()))
+    assert report.clock_set_mhz == pytest.approx(250, rel=0.01)
+    assert report.bytes_moved_per_frame == 64 + 4 * 10
+    pixels = [spec.out_height * spec.out_width * spec.out_channels for spec in _convs(small_bundle)]
+    counted = [
+        round(gates.open_fraction * size * 100) for gates, size in zip(program.gates.layers, pixels, strict=True)
+    ]
+    assert list(report.open_gates) == counted
+
+
+def _convs(bundle: Bundle) -> tuple:
+    from fracdse.topology import gated_convs
+
+    return gated_convs(bundle.program.design)
+
+
+def test_golden_images_again_after_the_overlay_is_loaded_anew(small_bundle: Bundle, session: SimulatedSession) -> None:
+    first = run_selftest(small_bundle, session.address, timeout_s=300)
+    second = run_selftest(small_bundle, session.address, timeout_s=300)
+    assert first.open_gates == second.open_gates
+    assert first.cycles_per_frame == second.cycles_per_frame
+
+
+def test_a_wrong_logit_is_a_mismatch_with_exit_code_6(small_bundle: Bundle, session: SimulatedSession) -> None:
+    wrong = small_bundle.golden_logits.copy()
+    wrong[3, 2] += 1
+    with pytest.raises(BoardError, match="differ for 1 of 8 frames, first for frame 3") as caught:
+        run_selftest(dataclasses.replace(small_bundle, golden_logits=wrong), session.address, timeout_s=300)
+    assert caught.value.exit_code == 6
+
+
+def test_another_bundles_bitstream_is_refused(small_bundle: Bundle, session: SimulatedSession) -> None:
+    other = dataclasses.replace(small_bundle, build_id=small_bundle.build_id ^ 1)
+    with pytest.raises(BoardError, match="this simulated board runs build"):
+        run_selftest(other, session.address)
+
+
+def test_a_stale_overlay_is_recognised_by_its_build_id(
+    small_bundle: Bundle, session: SimulatedSession, tmp_path: Path
+) -> None:
+    device = connect(session.address)
+    driver, _ = load(device, write_overlay(small_bundle, tmp_path, simulated=True), 250.0)
+    with pytest.raises(BoardError, match="the bundle is build 0000000000000001"):
+        driver.check_build_id(1)
+
+
+def test_a_dma_that_never_completes_ends_with_the_state_of_the_streams(
+    small_bundle: Bundle, session: SimulatedSession, tmp_path: Path
+) -> None:
+    device = connect(session.address)
+    driver, _ = load(device, write_overlay(small_bundle, tmp_path, simulated=True), 250.0, timeout_s=1.0)
+    # More frames are announced than are sent, so the last logit can never come.
+    original = driver._write
+    driver._write = lambda address, value: original(address, value + 1 if address == 0x10 else value)  # type: ignore[method-assign]
+    with pytest.raises(BoardError, match=r"no end after 1 s: input stream idle, output stream .*, 2 of 3 frames done"):
+        driver.run(small_bundle.golden_images[:2])
+    driver._write = original  # type: ignore[method-assign]
+    driver._timeout_s = 300
+    assert (driver.run(small_bundle.golden_images[:2]).logits == small_bundle.golden_logits[:2]).all(), "reset recovers"
+
+
+def test_images_of_another_size_are_refused(small_bundle: Bundle, session: SimulatedSession, tmp_path: Path) -> None:
+    driver, _ = load(connect(session.address), write_overlay(small_bundle, tmp_path, simulated=True), 250.0)
+    with pytest.raises(BoardError, match="do not fit frames of 64 bytes"):
+        driver.run(np.zeros((1, 9, 9, 1), np.uint8))
+
+
+def test_a_clock_that_the_board_cannot_make_is_refused(
+    small_bundle: Bundle, session: SimulatedSession, tmp_path: Path
+) -> None:
+    with pytest.raises(BoardError, match=r"the board's clock is .* MHz; 900 MHz was asked for"):
+        load(connect(session.address), write_overlay(small_bundle, tmp_path, simulated=True), 900.0)
+
+
+def test_no_board_at_the_address() -> None:
+    with pytest.raises(BoardError, match="Failed to connect"):
+        connect("127.0.0.1:9")
+
+
+@pytest.mark.parametrize("address", ["", "a b", "host;rm", "-x", "host:0", "host:99999", "host:port", "$(id)", "a/b"])
+def test_what_is_no_address(address: str) -> None:
+    with pytest.raises(BoardError, match="is not HOST or HOST:PORT"):
+        parse_address(address)
+
+
+def test_a_board_that_vanishes_in_mid_session_is_an_error(small_bundle: Bundle, tmp_path: Path) -> None:
+    with simulated_session(small_bundle) as session:
+        device = connect(session.address)
+        driver, _ = load(device, write_overlay(small_bundle, tmp_path, simulated=True), 250.0)
+    from fracdse.board.connection import board_errors
+
+    with pytest.raises(BoardError), board_errors(session.address):
+        driver.run(small_bundle.golden_images)
+
+
+def test_a_bundle_without_a_bitstream_cannot_go_to_a_real_board(small_bundle: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(BoardError, match="was not built with Vivado"):
+        write_overlay(small_bundle, tmp_path, simulated=False)
+
+
+def test_the_commands(small_bundle: Bundle, tmp_path: Path) -> None:
+    path = tmp_path / "small.fracdse"
+    fields = {field.name: getattr(small_bundle, field.name) for field in dataclasses.fields(small_bundle)}
+    del fields["driver"]
+    write_bundle(path, **fields)
+    simulate = [sys.executable, "-m", "fracdse", "board", "simulate", str(path), "--port", "0"]
+    with subprocess.Popen(simulate, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        assert server.stdout is not None
+        address = server.stdout.readline().strip()
+        assert address.startswith("127.0.0.1:")
+        test = [sys.executable, "-m", "fracdse", "board", "test", str(path), "--board", address]
+        done = subprocess.run(test, capture_output=True, text=True, timeout=300, check=False, env={**os.environ})
+        server.send_signal(signal.SIGTERM)
+    assert done.returncode == 0, done.stderr
+    assert "every logit as the program's" in done.stdout
+    assert "The board is simulated" in done.stdout
