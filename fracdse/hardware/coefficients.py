@@ -99,16 +99,28 @@ def read_coefficients(path: Path) -> Coefficients:
         ) from error
 
 
-@lru_cache(maxsize=8)
-def coefficients_for(family: str) -> Coefficients:
+@lru_cache(maxsize=32)
+def coefficients_for(family: str, die: str = "") -> Coefficients:
     """Return the coefficients for a device family, 'xcup' or 'xc7'; xcup's stand in where a family has none.
+
+    With `die` given, coefficients fitted on own builds for that die come first.
 
     Raises:
         ConfigError: There are no coefficients at all.
     """
     found = {path.stem: path for path in coefficient_files()}
-    for wanted in (family, "xcup"):
+    for wanted in (*([die] if die else []), family, "xcup"):
         for stem, path in sorted(found.items(), reverse=True):
             if stem.endswith(wanted):
                 return read_coefficients(path)
     raise ConfigError(f"no coefficients for {family}", hint="Fit them: fracdse calibrate.")
+
+
+def write_coefficients(coefficients: Coefficients) -> Path:
+    """Write coefficients to the file that their tool, version and part name, and return its path."""
+    folder = data_folder("hw_models") / "coefficients"
+    words = (coefficients.tool, coefficients.version, coefficients.part)
+    path = folder / ("-".join(word.replace(" ", "-").replace("/", "-") for word in words).lower() + ".json")
+    path.write_text(coefficients.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    coefficients_for.cache_clear()
+    return path

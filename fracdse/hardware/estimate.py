@@ -60,7 +60,7 @@ def estimate(design: Design, gates: GateStatistics | None = None, folding: Foldi
         return _engine(design)
     folding = folding or solve(design, gates, device)
     layers = layer_figures(design, gates, folding)
-    coefficients = coefficients_for(device.family)
+    coefficients = coefficients_for(device.family, device.die)
     lut, ff = sum(layer.lut for layer in layers), sum(layer.ff for layer in layers)
     bram18, dsp = sum(layer.bram18 for layer in layers), sum(layer.dsp for layer in layers)
     return _figures(
@@ -95,7 +95,7 @@ def _figures(
         cycles_per_frame=interval(cycles, spread),
         fps=Figure(clock * 1e6 / cycles, clock * 1e6 / cycles / (1 + spread), clock * 1e6 / cycles / (1 - spread)),
         latency_us=interval(latency / clock, LATENCY_HALF_WIDTH),
-        power_w=power_figure(device.die, lut, ff, bram18, dsp, clock),
+        power_w=power_figure(device.family, lut, bram18, dsp, clock),
     )
 
 
@@ -114,7 +114,7 @@ def layer_figures(
     folding = folding or solve(design, gates, device)
     network = network_layers(design)
     specs = folded_specs(network)
-    coefficients = coefficients_for(device.family)
+    coefficients = coefficients_for(device.family, device.die)
     units = network_units(network, folding, words_of(design, network, device.family))
     rows = [
         (spec.name, layer.lanes, layer.weight_memory)
@@ -160,7 +160,7 @@ def _engine(design: Design) -> HardwareFigures:
         cycles_per_frame=interval(cycles, spread),
         fps=Figure(rate, rate / (1 + spread), rate / (1 - spread)),
         latency_us=interval(cycles / clock, spread),
-        power_w=power_figure(device.die, counted.lut, counted.ff, counted.bram18, counted.dsp, clock),
+        power_w=power_figure(device.family, counted.lut, counted.bram18, counted.dsp, clock),
     )
 
 

@@ -9,10 +9,11 @@ from fracdse.folding import Folding, LayerFolding, Memory
 from fracdse.hardware.layers import FoldedSpec, Words, folded_specs, outputs, words_of
 from fracdse.hardware.network import network_layers
 from fracdse.hardware.options import allowed_memories, divisors
-from fracdse.topology import ClassifierSpec, GatedConvSpec, StemSpec
+from fracdse.topology import GatedConvSpec, StemSpec
 
+# Most networks stay below the first limit, so that a unit takes a second or two; one in eight goes up to the second.
+USUAL_PRODUCTS = 450
 LARGEST_PRODUCTS = 1500
-_LARGEST_CLASSIFIER_LANES = 16
 
 
 def draw_design(generator: np.random.Generator) -> Design:
@@ -29,7 +30,7 @@ def draw_design(generator: np.random.Generator) -> Design:
         network=NetworkChoices(
             body=body,
             depth=8,
-            width=2 if body == "mobilenet" else pick(3, 4, 5, 6, 8, 8, 10, 12, 16, 16),
+            width=2 if body == "mobilenet" else pick(3, 4, 4, 5, 6, 6, 8, 8, 10, 12, 16),
             thermometer_resolution=pick(4, 6, 8, 12, 16, 32, 64),
             shortcut_bits=pick(0, 0, 0, 2, 4),
             elastic_link=bool(generator.random() < 0.15),
@@ -49,12 +50,13 @@ def draw_folding(design: Design, generator: np.random.Generator) -> Folding:
     network = network_layers(design)
     specs = folded_specs(network)
     words = words_of(design, network, "xcup")
-    layers = [_draw_layer(spec, words, generator) for spec in specs]
+    products = LARGEST_PRODUCTS if generator.random() < 0.125 else USUAL_PRODUCTS
+    layers = [_draw_layer(spec, words, products, generator) for spec in specs]
     return Folding(layers[0], tuple(layers[1:-1]), layers[-1])
 
 
-def _draw_layer(spec: FoldedSpec, words: Words, generator: np.random.Generator) -> LayerFolding:
-    lanes = [count for count in divisors(outputs(spec)) if count == 1 or count * _products(spec) <= LARGEST_PRODUCTS]
+def _draw_layer(spec: FoldedSpec, words: Words, products: int, generator: np.random.Generator) -> LayerFolding:
+    lanes = [count for count in divisors(outputs(spec)) if count == 1 or count * _products(spec) <= products]
     memories: tuple[Memory, ...] = allowed_memories(spec, words)
     memory = memories[int(generator.integers(len(memories)))]
     return LayerFolding(spec.name, int(generator.choice(lanes)), memory)
@@ -66,4 +68,4 @@ def _products(spec: FoldedSpec) -> int:
         return spec.fan_in
     if isinstance(spec, StemSpec):
         return 27 * 12
-    return LARGEST_PRODUCTS // _LARGEST_CLASSIFIER_LANES if isinstance(spec, ClassifierSpec) else 0
+    return 40

@@ -99,6 +99,11 @@ def _engine_rows() -> list[CheckRow]:
     return rows
 
 
+def error_row(resource: str, source: str, pairs: Sequence[tuple[float, float]]) -> CheckRow:
+    """Return the errors of (model, actual) pairs without intervals."""
+    return _row(resource, source, [(model, actual, None) for model, actual in pairs])
+
+
 def _row(resource: str, source: str, values: Sequence[tuple[float, float, float | None]]) -> CheckRow:
     errors = np.array([relative_error(predicted, actual) for predicted, actual, _ in values])
     widths = [width for _, _, width in values if width is not None]
@@ -114,3 +119,17 @@ def _row(resource: str, source: str, values: Sequence[tuple[float, float, float 
         float(np.mean(inside)) if widths else None,
         exact,
     )
+
+
+def check_table(rows: Sequence[CheckRow]) -> str:
+    """Return the error table as text."""
+    width = max([len(row.source) for row in rows], default=10)
+    heads = "".join(f"{head:>9}" for head in ("points", "median", "95 %", "worst", "covered", "exact"))
+    lines = [f"{'resource':<17}{'source':<{width}}{heads}"]
+    for row in rows:
+        covered = "" if row.coverage is None else f"{row.coverage:.0%}"
+        lines.append(
+            f"{row.resource:<17}{row.source:<{width}}{row.points:>9}{row.median_error:>9.1%}{row.error_95:>9.1%}"
+            f"{row.worst_error:>9.1%}{covered:>9}{row.exact:>9.0%}"
+        )
+    return "\n".join(lines) + "\n"
