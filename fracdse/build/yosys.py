@@ -26,7 +26,7 @@ from fracdse.errors import BuildFailed
 
 # Part of every cache key: raise it when the script below, the counting or the path search changes.
 _FLOW = "3"
-_BATCH_CHARACTERS = 200_000
+_BATCH_CHARACTERS = 600_000
 _BATCH_UNITS = 24
 _BOX = re.compile(r"unit\d+\.\d+$")
 _SCRIPT = """\
