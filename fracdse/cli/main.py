@@ -65,7 +65,10 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; the console script's entry point."""
     try:
-        cli.main(standalone_mode=False)
+        # Outside standalone mode click returns the code of `ctx.exit(code)` instead of exiting with it.
+        code = cli.main(standalone_mode=False)
+        if isinstance(code, int):
+            sys.exit(code)
     except click.exceptions.Abort:
         sys.exit(_say("Stopped.", "", 130))
     except click.ClickException as error:

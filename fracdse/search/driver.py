@@ -7,6 +7,7 @@ from typing import Any
 
 from fracdse import __version__
 from fracdse.errors import StudyError
+from fracdse.hardware.devices import load_device
 from fracdse.search.asking import Asker
 from fracdse.search.locks import DriverLock
 from fracdse.search.loop import Budget, Listener, run
@@ -39,7 +40,14 @@ class Plan:
 
 
 def prepare(space: SearchSpace) -> tuple[SearchSpace, StudyData]:
-    """Load the data of a space, and return both with the images' format filled in from the data."""
+    """Check the devices of a space, load its data, and return both with the images' format filled in from the data.
+
+    Raises:
+        ConfigError: A device is unknown, or the images are not of the format that the space states.
+        DataError: The data is missing or damaged.
+    """
+    for device in space.choices["device"].ends:
+        load_device(str(device))
     data = load_data(space)
     return (space if space.image is not None else space.with_image(data.train.image_format)), data
 

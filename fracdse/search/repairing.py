@@ -16,6 +16,7 @@ from fracdse.search.study import META_NAME, write_meta
 
 # Operation codes of Optuna's journal.
 _CREATE_STUDY, _CREATE_TRIAL = 0, 4
+_EMPTY_TRIAL = {"op_code": _CREATE_TRIAL, "worker_id": "repair", "study_id": 0, "datetime_start": None}
 
 
 def repair_study(folder: Path) -> list[str]:
@@ -53,7 +54,7 @@ def _repair_journal(journal: Path) -> list[str]:
         if index not in damaged:
             sound.append(line)
         elif index in replaced:
-            sound.append(json.dumps({"op_code": _CREATE_TRIAL, "worker_id": "repair", "study_id": 0}).encode())
+            sound.append(json.dumps(_EMPTY_TRIAL).encode())
     part = journal.with_suffix(".part")
     part.write_bytes(b"".join(line + b"\n" for line in sound))
     part.replace(journal)

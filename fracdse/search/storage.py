@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, JournalStorage
 
 from fracdse.errors import ConfigError, StudyError, ToolNotFound
@@ -14,8 +16,18 @@ GRACE_SECONDS = 90
 
 
 def file_storage(folder: Path) -> BaseStorage:
-    """Open the journal of a study's folder, making it where there is none."""
-    return JournalStorage(StudyJournal(folder / JOURNAL_NAME))
+    """Open the journal of a study's folder, making it where there is none.
+
+    Raises:
+        StudyError: The journal is damaged.
+    """
+    try:
+        return JournalStorage(StudyJournal(folder / JOURNAL_NAME))
+    except (KeyError, TypeError, ValueError, IndexError, AssertionError) as error:
+        raise StudyError(
+            f"{folder / JOURNAL_NAME} is damaged: {error!r}",
+            hint="Run 'fracdse study check' and 'fracdse study repair'.",
+        ) from None
 
 
 def database_storage(url: str) -> BaseStorage:
@@ -28,14 +40,19 @@ def database_storage(url: str) -> BaseStorage:
     """
     from optuna.storages import RDBStorage
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+    from sqlalchemy.pool import NullPool
 
+    # A connection a call: none is left open, and none outlives a restart of the server.
     try:
-        return RDBStorage(
-            with_driver(url),
-            engine_kwargs={"pool_pre_ping": True},
-            heartbeat_interval=HEARTBEAT_SECONDS,
-            grace_period=GRACE_SECONDS,
-        )
+        with warnings.catch_warnings():
+            # Heartbeats are marked experimental; the pinned version has them.
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return RDBStorage(
+                with_driver(url),
+                engine_kwargs={"poolclass": NullPool},
+                heartbeat_interval=HEARTBEAT_SECONDS,
+                grace_period=GRACE_SECONDS,
+            )
     except (ModuleNotFoundError, ImportError):
         raise ToolNotFound(
             f"the database driver for '{redacted(url)}' is not installed",

@@ -33,9 +33,7 @@ def test_crowding_of_ends_is_infinite_and_ties_do_no_harm() -> None:
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 9)), min_size=4, max_size=20))
 def test_about_half_of_a_batch_goes_on(rows: list[tuple[float, float]]) -> None:
     values = np.array(rows)
-    kept = sum(
-        not verdict(list(values[i]), np.delete(values, i, axis=0), DIRECTIONS, 3) for i in range(len(values))
-    )
+    kept = sum(not verdict(list(values[i]), np.delete(values, i, axis=0), DIRECTIONS, 3) for i in range(len(values)))
     assert kept >= (len(values) + 1) // 2
     assert sorted(order_of_merit(values, DIRECTIONS).tolist()) == list(range(len(values)))
 
