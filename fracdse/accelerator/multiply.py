@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
-from fracdse.accelerator.arithmetic import constant_table
+from fracdse.accelerator.arithmetic import as_signed, constant_table
 from fracdse.accelerator.pipeline import Pipeline
 
 
@@ -37,14 +37,14 @@ def product_and_carry(
     Args:
         m: Module to build in.
         pipe: Stages to build with.
-        operand: Signed value.
+        operand: Value to multiply.
         index: Position in `multipliers`, at the same stage as the operand.
         multipliers: The constants.
         factor: What `shift_factor` says of all lanes together; None takes a DSP slice.
     """
+    operand = as_signed(operand)
     if factor is None:
-        constant = constant_table(m, index, multipliers, name="multiplier")
-        a, b = pipe.registers(operand, Value.cast(constant).as_signed() if constant.shape().signed else constant)
+        a, b = pipe.registers(operand, constant_table(m, index, multipliers, name="multiplier"))
         return pipe.register(a * b, name="product"), Const(0, 1)
     scaled = operand if factor == 1 else (operand << 1) + operand
     steps = [(abs(int(value)) // factor).bit_length() - 1 if value else 0 for value in multipliers]

@@ -14,7 +14,7 @@ from amaranth.hdl import Cat, Module, Shape, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from fracdse.accelerator.arithmetic import constant_table, saturate
+from fracdse.accelerator.arithmetic import as_signed, constant_table, saturate
 from fracdse.accelerator.multiply import multiply_add, shift_factor
 from fracdse.accelerator.counters import step_counter
 from fracdse.accelerator.pipeline import Pipeline
@@ -108,7 +108,7 @@ class Post(wiring.Component):
         def addend(index: Value) -> Value:
             low = constant_table(m, index, [value % (1 << shift) for value in offsets], name="offset_low")
             high = constant_table(m, index, [value >> shift for value in offsets], name="offset_high")
-            return Cat(_extend(low, shift), x + high).as_signed()
+            return Cat(_extend(low, shift), as_signed(x + high)).as_signed()
 
         factor = shift_factor([int(value) for value in program.multiplier.flat])
         total = multiply_add(m, pipe, y, index, multipliers, addend, factor=factor)
@@ -131,7 +131,7 @@ class Post(wiring.Component):
             x,
             step,
             self._of(lane, program.link_multiplier),
-            lambda index: _signed(constant_table(m, index, offsets, name="link_offset")),
+            lambda index: as_signed(constant_table(m, index, offsets, name="link_offset")),
             factor=shift_factor([int(value) for value in program.link_multiplier.flat]),
         )
         y, x, step, si = _delay(pipe, 3, y, x, step, si)
@@ -170,7 +170,3 @@ def _delay(
 def _extend(value: Value, bits: int) -> Value:
     """Return an unsigned value with exactly this many bits."""
     return Cat(value, Value.cast(0).replicate(bits))[:bits]
-
-
-def _signed(value: Value) -> Value:
-    return value if value.shape().signed else Cat(value, 0).as_signed()

@@ -28,14 +28,28 @@ def residual_pixels(spec: GatedConvSpec, producer_steps: int) -> int:
     """Return the least number of pixels that the FIFO of a layer must hold.
 
     Between a pixel's arrival and its sums lie the rest of the window (a row and two pixels of a 3×3 kernel) and what the
-    convolution's pipeline holds. A strided layer starts with a burst of half an input row's pixels instead.
+    convolution's pipeline holds. An SI branch has a window of its own. A strided layer starts with a burst of half an input
+    row's pixels instead.
     """
     window = 0
     if spec.stride > 1:
         window = spec.out_width
-    elif spec.kernel > 1:
+    elif spec.kernel > 1 or spec.si is not None:
         window = spec.in_width + 2
     return window + PIXEL_SLACK + -(-PIPELINE_BEATS // producer_steps)
+
+
+def code_pixels(spec: GatedConvSpec) -> int:
+    """Return the least depth of the FIFO in front of a layer's convolution, 0 for none.
+
+    A strided layer idles while an even row arrives and works through the odd one: a row of codes evens that out. Beside an
+    SI branch, a 1×1 convolution waits for the branch's window.
+    """
+    if spec.stride > 1:
+        return spec.in_width
+    if spec.kernel == 1 and spec.si is not None:
+        return spec.in_width + 2 + PIXEL_SLACK + PIPELINE_BEATS
+    return 0
 
 
 class Shortcut(wiring.Component):

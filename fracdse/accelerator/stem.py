@@ -13,7 +13,7 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from fracdse.accelerator.arithmetic import constant_table, saturate
+from fracdse.accelerator.arithmetic import as_signed, constant_table, saturate
 from fracdse.accelerator.counters import step_counter
 from fracdse.accelerator.gearbox import WORD_BYTES, Gearbox
 from fracdse.accelerator.multiply import multiply_add, shift_factor
@@ -121,10 +121,10 @@ class Stem(wiring.Component):
         total = multiply_add(
             m,
             pipe,
-            y if y.shape().signed else Cat(y, 0).as_signed(),
+            y,
             step,
             [int(program.multiplier[channel]) for channel in channels],
-            lambda index: Cat(constant_table(m, index, offsets, name="offset") + Const(0, 1)).as_signed(),
+            lambda index: as_signed(constant_table(m, index, offsets, name="offset")),
             factor=shift_factor([int(value) for value in program.multiplier]),
         )
         return pipe.register(saturate(total >> program.shift, self._bits), name="u")

@@ -76,13 +76,11 @@ class Accelerator(wiring.Component):
         control_path.rst = self.reset
         m.d.comb += data_path.rst.eq(self.reset | units.control.restart)
 
-        m.submodules.control = DomainRenamer("control")(units.control)
-        m.submodules.stem = units.stem
+        for name, unit in units.named().items():
+            m.submodules[name] = DomainRenamer("control")(unit) if unit is units.control else unit
         stream = units.stem.u
         for index, layer in enumerate(units.layers):
             stream = self._layer(m, index, layer, stream)
-        m.submodules.pool = units.pool
-        m.submodules.classifier = units.classifier
         wiring.connect(m, stream, units.pool.u)
         wiring.connect(m, units.pool.pooled, units.classifier.pooled)
         self._registers(m, units.control)
@@ -91,21 +89,38 @@ class Accelerator(wiring.Component):
 
     def _layer(self, m: Module, index: int, layer: LayerUnits, stream: object) -> object:
         """Connect one gated convolution and its shortcut; return its stream of residual words."""
-        m.submodules[f"activation_{layer.name}"] = layer.activation
-        m.submodules[f"conv_{layer.name}"] = layer.conv
-        m.submodules[f"shortcut_{layer.name}"] = layer.shortcut
-        m.submodules[f"post_{layer.name}"] = layer.post
         wiring.connect(m, stream, layer.activation.u)
-        wiring.connect(m, layer.activation.codes, layer.conv.activations)
-        wiring.connect(m, layer.activation.residual, layer.shortcut.u)
+        codes = layer.activation.codes
+        if layer.codes is not None:
+            wiring.connect(m, codes, layer.codes.source)
+            codes = layer.codes.sink
+        wiring.connect(m, codes, layer.conv.activations)
+        self._fork(m, layer)
         wiring.connect(m, layer.conv.sums, layer.post.sums)
         wiring.connect(m, layer.shortcut.x, layer.post.shortcut)
+        if layer.si is not None:
+            wiring.connect(m, layer.si.si, layer.post.si)
         control = self.units.control
         m.d.comb += [
             getattr(control, f"open_{index}").eq(layer.conv.open_gates),
             getattr(control, f"open_{index}_valid").eq(layer.conv.open_gates_valid),
         ]
         return layer.post.u
+
+    def _fork(self, m: Module, layer: LayerUnits) -> None:
+        """Give a layer's residual words to its shortcut and, at the same time, to its SI branch."""
+        source = layer.activation.residual
+        if layer.si is None:
+            wiring.connect(m, source, layer.shortcut.u)
+            return
+        shortcut, si = layer.shortcut.u, layer.si.u
+        m.d.comb += [
+            shortcut.payload.eq(source.payload),
+            si.payload.eq(source.payload),
+            shortcut.valid.eq(source.valid & si.ready),
+            si.valid.eq(source.valid & shortcut.ready),
+            source.ready.eq(shortcut.ready & si.ready),
+        ]
 
     def _streams(self, m: Module, units: Units) -> None:
         """Open the input during a run, and mark the run's last logit."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from amaranth.hdl import Elaboratable, unsigned
+from amaranth.lib import data
+
 from fracdse.accelerator.activation import Activation
 from fracdse.accelerator.classifier import Classifier
 from fracdse.accelerator.control import Control
@@ -11,8 +14,10 @@ from fracdse.accelerator.gated_conv import GatedConv
 from fracdse.accelerator.global_pool import GlobalPool
 from fracdse.accelerator.post import Post
 from fracdse.accelerator.schedule import Schedule
-from fracdse.accelerator.shortcut import Shortcut
+from fracdse.accelerator.shortcut import Shortcut, code_pixels
+from fracdse.accelerator.si_branch import SIBranch
 from fracdse.accelerator.stem import Stem
+from fracdse.accelerator.stream_fifo import StreamFifo
 from fracdse.errors import ConfigError
 from fracdse.folding import Folding, LayerFolding
 from fracdse.program.model import GatedConvProgram, Program
@@ -25,8 +30,10 @@ class LayerUnits:
 
     name: str
     activation: Activation
+    codes: StreamFifo | None
     conv: GatedConv
     shortcut: Shortcut
+    si: SIBranch | None
     post: Post
 
 
@@ -39,6 +46,15 @@ class Units:
     pool: GlobalPool
     classifier: Classifier
     control: Control
+
+    def named(self) -> dict[str, Elaboratable]:
+        """Return every unit under its name: the name of its submodule in the top level."""
+        units: dict[str, Elaboratable] = {"stem": self.stem}
+        for layer in self.layers:
+            for kind in ("activation", "codes", "conv", "shortcut", "si", "post"):
+                if (unit := getattr(layer, kind)) is not None:
+                    units[f"{kind}_{layer.name}"] = unit
+        return units | {"pool": self.pool, "classifier": self.classifier, "control": self.control}
 
 
 def make_units(program: Program, folding: Folding, build_id: int) -> Units:
@@ -89,19 +105,21 @@ def _layer(
     consumer = Schedule.of(spec.out_channels, folding)
     conv = GatedConv(spec, program, folding)
     shortcut = Shortcut(spec, program, producer, consumer, feature_bits=feature_bits)
-    return LayerUnits(
-        spec.name.replace(".", "_"),
-        Activation(program.activation_thresholds, program.descending, producer, feature_bits=feature_bits),
-        conv,
-        shortcut,
-        Post(
-            program,
-            consumer,
-            y_bits=conv.y_bits,
-            shortcut_shape=shortcut.shape,
-            feature_bits=feature_bits,
-        ),
+    depth = code_pixels(spec)
+    codes = StreamFifo(data.ArrayLayout(unsigned(2), spec.in_channels), depth) if depth else None
+    si = None
+    if program.si is not None:
+        si = SIBranch(spec, program.si, producer, consumer, feature_bits=feature_bits)
+    post = Post(
+        program,
+        consumer,
+        y_bits=conv.y_bits,
+        shortcut_shape=shortcut.shape,
+        feature_bits=feature_bits,
+        si_bits=si.bits if si is not None else 0,
     )
+    activation = Activation(program.activation_thresholds, program.descending, producer, feature_bits=feature_bits)
+    return LayerUnits(spec.name.replace(".", "_"), activation, codes, conv, shortcut, si, post)
 
 
 def _check(

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from amaranth.hdl import signed
+from amaranth.hdl import signed, unsigned
 from stream_bench import exchange
 
 from fracdse.accelerator.post import Post
@@ -97,3 +97,13 @@ def test_three_times_powers_of_two_need_no_multiplier():
     y, x = rng.integers(-256, 256, (9, 8)), rng.integers(-2048, 2048, (9, 8))
     got, _ = exchange(unit, {"sums": y.reshape(-1, 4).tolist(), "shortcut": x.reshape(-1, 4).tolist()}, {"u": 18})
     assert got["u"] == expected_u(program, y, x, 0).reshape(-1, 4).tolist()
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_codes_of_a_quantised_shortcut_count_as_positive(residual):
+    rng = np.random.default_rng(5)
+    program = layer(rng, link=True, residual=residual)
+    unit = Post(program, Schedule(2, tuple(range(8))), y_bits=9, shortcut_shape=unsigned(3), feature_bits=12)
+    y, x = rng.integers(-256, 256, (9, 8)), rng.integers(0, 8, (9, 8))
+    got, _ = exchange(unit, {"sums": y.reshape(-1, 2).tolist(), "shortcut": x.reshape(-1, 2).tolist()}, {"u": 36})
+    assert got["u"] == expected_u(program, y, x, 0).reshape(-1, 2).tolist()
