@@ -17,11 +17,18 @@ from fracdse.folding import LayerFolding
 from fracdse.program.model import GatedConvProgram
 from fracdse.topology import GatedConvSpec
 
+_SMALL_MEMORY_WORDS = 32
+
 
 def sum_bits(spec: GatedConvSpec, program: GatedConvProgram) -> int:
     """Return the width of y, signed: |y| ≤ 3·fan-in, or `clip_bits` where the layer clips to fewer."""
     full = signed_bits(-3 * spec.fan_in, 3 * spec.fan_in)
     return min(full, program.clip_bits) if program.clip_bits else full
+
+
+def relaxed_window(geometry: WindowGeometry, steps: int) -> bool:
+    """Return whether the window may take two cycles a pixel: rows fit half a small memory, and the lanes take longer."""
+    return geometry.width <= _SMALL_MEMORY_WORDS // 2 and 2 * geometry.stride**2 <= steps + 1
 
 
 class GatedConv(wiring.Component):
@@ -49,7 +56,7 @@ class GatedConv(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Connect window and engine."""
         m = Module()
-        m.submodules.window = window = Window(self.geometry)
+        m.submodules.window = window = Window(self.geometry, relaxed=relaxed_window(self.geometry, self.schedule.steps))
         m.submodules.engine = engine = self._engine()
         wiring.connect(m, wiring.flipped(self.activations), window.activations)
         wiring.connect(m, window.columns, engine.columns)

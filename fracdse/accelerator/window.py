@@ -1,14 +1,15 @@
 """Line buffers: a raster stream of pixels in, columns of three pixels (or single ones) out.
 
-Rows live in one LUT memory of `width` words, each the pixel of the last row and of the row before; it is read before
-it is written at the position of the pixel that arrives, so that a column of three rows is complete at once. Rows
-outside the image read as zeros.
+The row before and the one before that live in LUT memory, which is read before it is written at the position of the
+pixel that arrives, so that a column of three rows is complete at once. Rows outside the image are cleared. Where a pixel
+may take two cycles (`relaxed`), both rows share one memory and are read in turn, and the new pixel replaces the older
+row's: half the memory, as small ones are never narrower than 32 words deep. Otherwise both rows are one word.
 
-Stride 1: output row r leaves while input row r + 1 arrives, one column a cycle, followed by one column of zeros that
-is the right border of this row and the left border of the next. The last output row leaves together with the first
-input row of the next frame where that has begun to arrive, and by itself where it has not: frames follow each other
-without a gap, and the last frame never waits for another. Stride 2: two columns a beat, every second row. Latency:
-one cycle after the pixel.
+Stride 1: output row r leaves while input row r + 1 arrives, one column a cycle, followed by one column of zeros that is
+the right border of this row and the left border of the next. The last output row leaves together with the first input
+row of the next frame where that has begun to arrive, and by itself where it has not: frames follow each other without a
+gap, and the last frame never waits for another. Stride 2: two columns a beat, every second row. Latency: one cycle after
+the pixel.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class Window(wiring.Component):
     activations: one pixel a beat in raster order, two bits a channel. columns: `WindowGeometry.column_layout`.
     """
 
-    def __init__(self, geometry: WindowGeometry) -> None:
-        self.geometry = geometry
+    def __init__(self, geometry: WindowGeometry, *, relaxed: bool = False) -> None:
+        self.geometry, self.relaxed = geometry, relaxed and geometry.kernel == 3
         super().__init__(
             {
                 "activations": In(code_stream(geometry.channels)),
@@ -42,6 +43,8 @@ class Window(wiring.Component):
         m = Module()
         self._free = Signal()
         self._emit = Signal()
+        self._fetched = Signal(init=not self.relaxed)
+        self._row_written = Signal()
         m.d.comb += self._free.eq(~self.columns.valid | self.columns.ready)
         with m.If(self._free):
             m.d.sync += self.columns.valid.eq(self._emit)
@@ -66,11 +69,12 @@ class Window(wiring.Component):
         take, advance = Signal(), Signal()
         m.d.comb += [
             take.eq(~pad & (~flush | merging)),
-            advance.eq((~take | self.activations.valid) & (first | self._free)),
+            advance.eq((~take | self.activations.valid) & (first | self._free) & self._fetched),
             self._emit.eq(advance & ~first),
-            self.activations.ready.eq(take & (first | self._free)),
+            self.activations.ready.eq(take & (first | self._free) & self._fetched),
+            self._row_written.eq(advance & take & (column == width - 1)),
         ]
-        older = self._lines(m, advance & take)
+        older = self._lines(m, advance, advance & take)
         top = row == 1
         with m.If(self._emit):
             border = Cat(top, column == 1, flush, pad)
@@ -94,7 +98,7 @@ class Window(wiring.Component):
         row, column = self._row, self._column
         wanted = row[0] & column[0]
         advance = self._raster(m, wanted)
-        older = self._lines(m, advance)
+        older = self._lines(m, advance, advance)
         top = row == 1
         rows = older[1], older[0], self._pixel
         held = Signal(len(Cat(*rows)), reset_less=True)
@@ -123,7 +127,8 @@ class Window(wiring.Component):
         """Take pixels in raster order; emit at the `wanted` ones. Return the strobe of a pixel taken."""
         advance = Signal()
         m.d.comb += [
-            self.activations.ready.eq(~wanted | self._free),
+            self.activations.ready.eq((~wanted | self._free) & self._fetched),
+            self._row_written.eq(advance & (self._column == self.geometry.width - 1)),
             advance.eq(self.activations.valid & self.activations.ready),
             self._emit.eq(advance & wanted),
         ]
@@ -135,8 +140,10 @@ class Window(wiring.Component):
                     m.d.sync += self._row.eq(0)
         return advance
 
-    def _lines(self, m: Module, write: Value) -> tuple[Value, Value]:
+    def _lines(self, m: Module, advance: Value, write: Value) -> tuple[Value, Value]:
         """Return the pixels one and two rows above the current position; move the rows up on `write`."""
+        if self.relaxed:
+            return self._shared_lines(m, advance, write)
         size = len(self._pixel)
         m.submodules.lines = lines = memory.Memory(shape=2 * size, depth=self.geometry.width, init=[])
         reading, writing = lines.read_port(domain="comb"), lines.write_port()
@@ -147,6 +154,26 @@ class Window(wiring.Component):
             writing.en.eq(write),
         ]
         return reading.data[:size], reading.data[size:]
+
+    def _shared_lines(self, m: Module, advance: Value, write: Value) -> tuple[Value, Value]:
+        """Do the same in two cycles a pixel: fetch the row above, then read and replace the one above it."""
+        bits = max(1, (self.geometry.width - 1).bit_length())
+        m.submodules.lines = lines = memory.Memory(shape=len(self._pixel), depth=2 << bits, init=[])
+        reading, writing = lines.read_port(domain="comb"), lines.write_port()
+        oldest = Signal()
+        above = Signal(len(self._pixel), reset_less=True)
+        m.d.comb += [
+            reading.addr.eq(Cat(self._column[:bits], oldest ^ ~self._fetched)),
+            writing.addr.eq(Cat(self._column[:bits], oldest)),
+            writing.data.eq(self._pixel),
+            writing.en.eq(write),
+        ]
+        m.d.sync += self._fetched.eq(~advance)
+        with m.If(~self._fetched):
+            m.d.sync += above.eq(reading.data)
+        with m.If(self._row_written):
+            m.d.sync += oldest.eq(~oldest)
+        return above, reading.data
 
     def _load(
         self,

@@ -149,7 +149,9 @@ def run(
                 await ctx.tick()
             ctx.set(unit.activations.payload, [int(code) for code in pixel])
             ctx.set(unit.activations.valid, 1)
-            await ctx.tick().until(unit.activations.ready)
+            ready = 0
+            while not ready:
+                _, _, ready = await ctx.tick().sample(unit.activations.ready)
             ctx.set(unit.activations.valid, 0)
 
     async def source(ctx: Any) -> None:
