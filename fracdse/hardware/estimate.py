@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from fracdse.design import Design
 from fracdse.figures import Figure, HardwareFigures
 from fracdse.folding import Folding
-from fracdse.gates import GateStatistics, LayerGates
-from fracdse.hardware.coefficients import Coefficients, coefficients_for
-from fracdse.hardware.cycles import latency_cycles
-from fracdse.hardware.devices import Device, load_device
+from fracdse.gates import GateStatistics
+from fracdse.hardware.coefficients import coefficients_for
+from fracdse.hardware.devices import load_device
 from fracdse.hardware.engine import engine_parameters, engine_resources
 from fracdse.hardware.engine_cycles import engine_cycles
 from fracdse.hardware.folding import solve
-from fracdse.hardware.layers import FoldedSpec, folded_specs, layer_foldings, network_units, words_of
+from fracdse.hardware.layers import folded_specs, layer_foldings, network_units, words_of
 from fracdse.hardware.network import network_layers
-from fracdse.hardware.options import option_cycles, resources
+from fracdse.hardware.options import resources
 from fracdse.hardware.power import power_figure
-from fracdse.topology import GatedConvSpec
+from fracdse.hardware.totals import Totals, layer_cycle_counts, network_totals, prior_totals
 
 # Half widths of relative 90 % intervals that no fit gives: cycles without and with measured gates (what the schedule
 # must keep to), and the engine's structural counts, whose errors on the two released accelerators stay within these.
@@ -55,47 +54,45 @@ def estimate(design: Design, gates: GateStatistics | None = None, folding: Foldi
         InfeasibleError: No folding fits the device.
         ConfigError: The device is unknown, or the network cannot be built.
     """
-    device = load_device(design.device)
     if design.accelerator.architecture == "engine":
         return _engine(design)
-    folding = folding or solve(design, gates, device)
-    layers = layer_figures(design, gates, folding)
-    coefficients = coefficients_for(device.family, device.die)
-    lut, ff = sum(layer.lut for layer in layers), sum(layer.ff for layer in layers)
-    bram18, dsp = sum(layer.bram18 for layer in layers), sum(layer.dsp for layer in layers)
-    return _figures(
-        design,
-        device,
-        coefficients,
-        (lut, ff, bram18, dsp),
-        max(layer.cycles for layer in layers),
-        latency_cycles(folded_specs(network_layers(design)), [layer.cycles for layer in layers if layer.lanes]),
-        measured_gates=gates is not None,
-    )
+    totals = prior_totals(design) if gates is None and folding is None else None
+    if totals is None:
+        totals = network_totals(design, folding or solve(design, gates), gates)
+    return _figures(design, totals, CYCLES_PRIOR_HALF_WIDTH if gates is None else CYCLES_HALF_WIDTH)
 
 
-def _figures(
-    design: Design,
-    device: Device,
-    coefficients: Coefficients,
-    used: tuple[float, float, int, int],
-    cycles: float,
-    latency: float,
-    *,
-    measured_gates: bool,
-) -> HardwareFigures:
-    lut, ff, bram18, dsp = used
-    clock = design.accelerator.clock_mhz
-    spread = CYCLES_HALF_WIDTH if measured_gates else CYCLES_PRIOR_HALF_WIDTH
+def estimate_many(designs: Sequence[Design]) -> list[HardwareFigures | None]:
+    """Return the figures of many designs without gate statistics; None where no folding fits the device.
+
+    Designs that differ only in clock, rate or gate target share one solution.
+
+    Raises:
+        ConfigError: A device is unknown, or a network cannot be built.
+    """
+    figures: list[HardwareFigures | None] = []
+    for design in designs:
+        if design.accelerator.architecture == "engine":
+            figures.append(_engine(design))
+        else:
+            totals = prior_totals(design)
+            figures.append(_figures(design, totals, CYCLES_PRIOR_HALF_WIDTH) if totals else None)
+    return figures
+
+
+def _figures(design: Design, totals: Totals, spread: float) -> HardwareFigures:
+    device, clock = load_device(design.device), design.accelerator.clock_mhz
+    widths = coefficients_for(device.family, device.die).network_half_width
+    rate = clock * 1e6 / totals.cycles
     return HardwareFigures(
-        lut=interval(lut, coefficients.network_half_width["lut"]),
-        ff=interval(ff, coefficients.network_half_width["ff"]),
-        bram18=Figure.exact(bram18),
-        dsp=Figure.exact(dsp),
-        cycles_per_frame=interval(cycles, spread),
-        fps=Figure(clock * 1e6 / cycles, clock * 1e6 / cycles / (1 + spread), clock * 1e6 / cycles / (1 - spread)),
-        latency_us=interval(latency / clock, LATENCY_HALF_WIDTH),
-        power_w=power_figure(device.family, lut, bram18, dsp, clock),
+        lut=interval(totals.lut, widths["lut"]),
+        ff=interval(totals.ff, widths["ff"]),
+        bram18=Figure.exact(totals.bram18),
+        dsp=Figure.exact(totals.dsp),
+        cycles_per_frame=interval(totals.cycles, spread),
+        fps=Figure(rate, rate / (1 + spread), rate / (1 - spread)),
+        latency_us=interval(totals.latency / clock, LATENCY_HALF_WIDTH),
+        power_w=power_figure(device.family, totals.lut, totals.bram18, totals.dsp, clock),
     )
 
 
@@ -120,7 +117,7 @@ def layer_figures(
         (spec.name, layer.lanes, layer.weight_memory)
         for spec, layer in zip(specs, layer_foldings(folding), strict=True)
     ]
-    cycles = {spec.name: value for spec, value in zip(specs, _layer_cycles(specs, folding, gates), strict=True)}
+    cycles = {spec.name: value for spec, value in zip(specs, layer_cycle_counts(design, folding, gates), strict=True)}
     figures = []
     for name, lanes, memory in [*rows[:-1], ("pool", 0, ""), rows[-1], ("system", 0, "")]:
         lut, ff, bram18, dsp = resources(tuple(unit for unit in units if unit.layer == name), coefficients)
@@ -128,23 +125,9 @@ def layer_figures(
     return tuple(figures)
 
 
-def estimate_many(designs: Sequence[Design]) -> list[HardwareFigures]:
-    """Return the figures of many designs without gate statistics."""
-    return [estimate(design) for design in designs]
-
-
 def frame_cycles(design: Design, folding: Folding, gates: GateStatistics | None = None) -> float:
     """Return the cycles a frame of a dataflow accelerator: those of its slowest layer."""
-    return max(_layer_cycles(folded_specs(network_layers(design)), folding, gates))
-
-
-def _layer_cycles(specs: Sequence[FoldedSpec], folding: Folding, gates: GateStatistics | None) -> list[float]:
-    statistics = iter(gates.layers) if gates else None
-    cycles = []
-    for spec, layer in zip(specs, layer_foldings(folding), strict=True):
-        given: LayerGates | None = next(statistics) if statistics and isinstance(spec, GatedConvSpec) else None
-        cycles.append(option_cycles(spec, layer.lanes, layer.weight_memory, given))
-    return cycles
+    return max(layer_cycle_counts(design, folding, gates))
 
 
 def _engine(design: Design) -> HardwareFigures:
