@@ -1,4 +1,4 @@
-"""`fracdse report`: a study's trials or its Pareto front, as a table, CSV, JSON, plot or page."""
+"""`fracdse report`: a study's trials or its Pareto front, as a table, CSV, JSON, plots or page."""
 
 from __future__ import annotations
 
@@ -9,31 +9,45 @@ import click
 from fracdse.records import TrialRecord
 from fracdse.search.study import Study, open_study
 
+_PLOT_PANELS = ("bram18", "dsp", "lut", "fps", "ff", "latency_us", "power_w")
+
 
 @click.command("report")
 @click.argument("study", required=False)
 @click.option("--pareto", is_flag=True, help="Only the feasible Pareto front.")
 @click.option("--format", "format_", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the table to a file.")
-@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw accuracy against BRAM and DSP.")
+@click.option(
+    "--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the front to a .png, .svg or .pdf file."
+)
+@click.option(
+    "--against", multiple=True, type=click.Choice(_PLOT_PANELS), default=("bram18", "dsp"), show_default=True,
+    help="What --plot draws accuracy against; give it once a panel.",
+)  # fmt: skip
+@click.option(
+    "--plots",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Draw every plot that there is data for to a folder.",
+)
+@click.option("--plot-format", type=click.Choice(["png", "svg", "pdf"]), default="png", show_default=True)
+@click.option("--by", default="knee", show_default=True, help="Rule that chooses the design of --plots.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one self-contained page.")
 def command(
-    study: str | None, pareto: bool, format_: str, out: Path | None, plot: Path | None, html: Path | None
+    study: str | None,
+    pareto: bool,
+    format_: str,
+    out: Path | None,
+    plot: Path | None,
+    against: tuple[str, ...],
+    plots: Path | None,
+    plot_format: str,
+    by: str,
+    html: Path | None,
 ) -> None:
     """Show STUDY (a name or folder; the newest if left out)."""
-    from fracdse.results.export import to_csv, to_json
-    from fracdse.results.front import pareto_front
-
     opened = open_study(study)
-    everything = opened.records()
-    objectives = opened.space.objectives
-    shown = pareto_front(everything, objectives) if pareto else everything
-    if format_ == "table":
-        text = _as_table(shown, opened.name, pareto, len(everything))
-    elif format_ == "csv":
-        text = to_csv(shown)
-    else:
-        text = to_json(shown, study=opened.name, pareto=pareto, objectives=dict(objectives)) + "\n"
+    records = opened.records()
+    text = _text(opened, records, pareto, format_)
     if out is None:
         click.echo(text, nl=False)
     else:
@@ -41,15 +55,32 @@ def command(
         out.write_text(text, encoding="utf-8")
         click.echo(f"Wrote {out}", err=True)
     if plot is not None:
-        from fracdse.results.plots import plot_front, save_figure
+        from fracdse.results.plots.front_plot import plot_front
+        from fracdse.results.plots.style import save_figure
 
-        save_figure(plot_front(everything, objectives), plot)
+        save_figure(plot_front(records, opened.space.objectives, against), plot)
         click.echo(f"Plot: {plot}", err=True)
+    if plots is not None:
+        _write_plots(opened, records, plots, plot_format, by)
     if html is not None:
-        _write_page(opened, everything, html)
+        _write_page(opened, records, html)
 
 
-def _as_table(shown: list[TrialRecord], name: str, pareto: bool, total: int) -> str:
+def _text(opened: Study, records: list[TrialRecord], pareto: bool, format_: str) -> str:
+    from fracdse.results.export import to_csv, to_json
+    from fracdse.results.front import pareto_front
+
+    objectives = opened.space.objectives
+    shown = pareto_front(records, objectives) if pareto else records
+    if format_ == "csv":
+        return to_csv(shown)
+    if format_ == "json":
+        return to_json(shown, study=opened.name, pareto=pareto, objectives=dict(objectives)) + "\n"
+    what = f"Pareto front, {len(shown)} of {len(records)} trials" if pareto else f"{len(records)} trials"
+    return _as_table(shown, f"Study {opened.name}: {what}", with_state=not pareto)
+
+
+def _as_table(shown: list[TrialRecord], title: str, *, with_state: bool) -> str:
     import io
     import shutil
 
@@ -57,11 +88,21 @@ def _as_table(shown: list[TrialRecord], name: str, pareto: bool, total: int) -> 
 
     from fracdse.results.terminal import trials_table
 
-    title = f"Study {name}: Pareto front, {len(shown)} of {total} trials" if pareto else f"Study {name}: {total} trials"
     buffer = io.StringIO()
     width = max(shutil.get_terminal_size((140, 24)).columns, 60)
-    Console(file=buffer, width=width).print(trials_table(shown, title, with_state=not pareto))
-    return buffer.getvalue()
+    Console(file=buffer, width=width).print(trials_table(shown, title, with_state=with_state, width=width))
+    lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
+    return "\n".join(lines) + "\n"
+
+
+def _write_plots(opened: Study, records: list[TrialRecord], folder: Path, plot_format: str, rule: str) -> None:
+    from fracdse.results.plots.all_plots import all_plots
+    from fracdse.results.plots.style import save_figure
+
+    for name, figure in all_plots(records, opened.space.objectives, rule):
+        path = folder / f"{name}.{plot_format}"
+        save_figure(figure, path)
+        click.echo(f"Plot: {path}", err=True)
 
 
 def _write_page(opened: Study, records: list[TrialRecord], path: Path) -> None:

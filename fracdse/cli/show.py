@@ -21,4 +21,4 @@ def command(trial: str, study: str | None, by: str) -> None:
     opened = open_study(study)
     width = max(shutil.get_terminal_size((110, 24)).columns, 60)
     console = Console(width=width, highlight=False)
-    console.print(design_screen(opened.records(), opened.space.objectives, trial, by, opened.name))
+    console.print(design_screen(opened.records(), opened.space.objectives, trial, by, opened.name, width))

@@ -15,9 +15,9 @@ from fracdse.hardware.devices import load_device
 from fracdse.pareto import Direction
 from fracdse.records import TrialRecord
 from fracdse.results.front import pareto_front
+from fracdse.results.labels import LABELS
 from fracdse.results.layers import layer_rows
-from fracdse.results.plots import LABELS
-from fracdse.results.table import strongest_kind, trial_row
+from fracdse.results.table import hardware_columns, known_figures, strongest_kind, trial_row
 from fracdse.results.terminal import design_text
 
 _PANELS = ("bram18", "dsp", "lut", "fps", "latency_us", "power_w")
@@ -107,7 +107,8 @@ def _columns(choices: Sequence[str]) -> list[str]:
 
 def _trial(record: TrialRecord, on_front: bool, names: Sequence[str]) -> list[Any]:
     """Return one trial's values in the order of `names`; the ends of an interval without width are left empty."""
-    row = trial_row(record, strongest_kind(record)) if record.hardware else trial_row(record)
+    figures = known_figures(record)
+    row = trial_row(record) | hardware_columns(figures) | {"hardware_kind": strongest_kind(figures)}
     for name in _FIGURES:
         if row[f"{name}_low"] == row[f"{name}_high"]:
             row[f"{name}_low"] = row[f"{name}_high"] = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fracdse.design import Design
@@ -48,15 +47,11 @@ def layer_lines(design: Design, folding: Folding | None, gates: GateStatistics |
 
 
 def bar(share: float, cells: int = _BAR_CELLS) -> str:
-    """Return a bar for a share of a whole; what is over the whole is marked '!'."""
-    filled = min(round(share * cells), cells)
-    return "█" * filled + "·" * (cells - filled) + ("!" if share > 1 else "")
-
-
-def spark(values: Sequence[float]) -> str:
-    """Return values from 0 to 1 as a row of eight-level blocks."""
-    levels = "▁▂▃▄▅▆▇█"
-    return "".join(levels[min(int(value * len(levels)), len(levels) - 1)] for value in values)
+    """Return a bar for a share of a whole, in eighths of a cell; what is over the whole is marked '!'."""
+    eighths = min(round(8 * share * cells), 8 * cells)
+    whole, part = divmod(eighths, 8)
+    filled = "█" * whole + ("▏▎▍▌▋▊▉"[part - 1] if part else "")
+    return filled + "·" * (cells - len(filled)) + ("!" if share > 1 else "")
 
 
 def _output(spec: LayerSpec) -> str:

@@ -8,9 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from fracdse.design import Design
-from fracdse.errors import StudyError
-from fracdse.figures import HardwareFigures
+from fracdse.errors import InfeasibleError, StudyError
+from fracdse.figures import Figure
 from fracdse.folding import Folding
 from fracdse.hardware.devices import load_device
 from fracdse.hardware.folding import solve
@@ -18,14 +17,16 @@ from fracdse.pareto import Direction
 from fracdse.records import TrialRecord
 from fracdse.results.choose import choose
 from fracdse.results.front import pareto_front
+from fracdse.results.labels import LABELS
+from fracdse.results.layers import layer_rows
 from fracdse.results.picture import bar, layer_lines
-from fracdse.results.table import KINDS
-from fracdse.results.terminal import design_text, figure_text, trials_table
+from fracdse.results.table import KINDS, known_figures
+from fracdse.results.terminal import design_text, figure_text, number_text, trials_table
 
 _RESOURCES = ("lut", "ff", "bram18", "dsp")
-_RATES = {
-    "cycles_per_frame": "cycles a frame", "fps": "frames/s", "latency_us": "latency, µs", "power_w": "power, W"
-}  # fmt: skip
+_RATES = ("cycles_per_frame", "fps", "latency_us", "power_w")
+_WIDE, _MIDDLE = 100, 76
+_WIDE_BAR, _BAR, _NARROW_BAR = 24, 12, 6
 
 
 def find_trial(
@@ -50,65 +51,117 @@ def find_trial(
 
 
 def design_screen(
-    records: Sequence[TrialRecord], objectives: Mapping[str, Direction], trial: str, rule: str, study: str
+    records: Sequence[TrialRecord],
+    objectives: Mapping[str, Direction],
+    trial: str,
+    rule: str,
+    study: str,
+    width: int = 110,
 ) -> RenderableType:
-    """Return what `fracdse show` prints."""
+    """Return what `fracdse show` prints on a terminal of `width` columns."""
     record, words = find_trial(records, objectives, trial, rule)
-    front = pareto_front(records, objectives)
+    chosen = f" ({words})" if trial == "best" else ""
     accuracy = "not trained" if record.accuracy is None else f"validation accuracy {100 * record.accuracy:.1f} %"
     parts: list[RenderableType] = [
-        Text(f"{study}, trial {record.number} ({words}): {design_text(record)}", style="bold"),
-        Text(f"{record.state}; {accuracy}; design {record.design.key}; device {record.design.device}"),
-        _network_table(record),
+        Text(f"{study}, trial {record.number}{chosen}", style="bold"),
+        Text(f"{design_text(record)}: {record.state}; {accuracy}"),
+        Text(f"design {record.design.key} on {record.design.device}"),
+        Text(),
+        _network_table(record, width),
+        Text(),
     ]
     if record.hardware is not None:
-        parts += [_resource_table(record.design, record.hardware), _figures_table(record)]
+        parts += [_resource_table(record, width), Text(), _rate_table(record), Text()]
     if record.reason:
-        parts.append(Text(f"Reason: {record.reason}"))
-    neighbours = _neighbours(front, record)
+        parts += [Text(f"Reason: {record.reason}"), Text()]
+    neighbours = _neighbours(pareto_front(records, objectives), record)
     if neighbours:
-        parts.append(trials_table(neighbours, "Neighbours on the front", with_state=False))
+        parts.append(trials_table(neighbours, "Neighbours on the front", with_state=False, width=width))
     parts.append(Text(f"Deploy it with: fracdse deploy {record.number} {study}"))
     return Group(*parts)
 
 
-def _network_table(record: TrialRecord) -> Table:
-    table = Table(header_style="bold", box=None, pad_edge=False)
-    for heading, right in (("layer", 0), ("output", 0), ("what", 0), ("lanes", 1), ("weights", 0), ("gates open", 0)):
-        table.add_column(heading, justify="right" if right else "left")
-    for line in layer_lines(record.design, _folding(record), record.gates):
+def _network_table(record: TrialRecord, width: int) -> Table:
+    """One row a layer; what it computes is left out on a narrow terminal, where its name has to do."""
+    folding, costs = _folding_and_cycles(record)
+    slowest = max(costs.values(), default=0.0)
+    table = _plain_table("layer", *(["output"] if width >= _MIDDLE else []), *(["what"] if width >= _WIDE else []))
+    for heading in ("lanes", "cycles"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("gates open", no_wrap=True)
+    for line in layer_lines(record.design, folding, record.gates):
+        cycles = costs.get(line.name)
+        words = [*([line.output] if width >= _MIDDLE else []), *([line.operation] if width >= _WIDE else [])]
+        mark = "◂" if cycles and cycles == slowest else " "
         share = line.open_fraction
-        gate = "" if share is None else f"{bar(share, 10)} {100 * share:.0f} %"
-        table.add_row(line.name, line.output, line.operation, str(line.lanes or ""), line.weight_memory, gate)
+        gate = "" if share is None else f"{bar(share, 10 if width >= _WIDE else 5)} {100 * share:.0f} %"
+        table.add_row(line.name, *words, str(line.lanes or ""), f"{cycles:,.0f}{mark}" if cycles else "", gate)
+    if slowest:
+        table.caption, table.caption_justify = Text("◂ the slowest layer: it sets the frame rate"), "left"
     return table
 
 
-def _folding(record: TrialRecord) -> Folding | None:
-    return solve(record.design, record.gates) if record.design.accelerator.architecture == "dataflow" else None
+def _folding_and_cycles(record: TrialRecord) -> tuple[Folding | None, dict[str, float]]:
+    """Return the folding and the cycles of each layer; nothing where no folding fits the device any more."""
+    if record.design.accelerator.architecture != "dataflow":
+        return None, {}
+    try:
+        folding = solve(record.design, record.gates)
+    except InfeasibleError:
+        return None, {}
+    return folding, {row["name"]: row["cycles"] for row in layer_rows(record.design, record.gates) if row["cycles"]}
 
 
-def _resource_table(design: Design, figures: HardwareFigures) -> Table:
-    device = load_device(design.device)
-    table = Table(header_style="bold", box=None, pad_edge=False)
-    for heading in ("resource", "used", "of", ""):
-        table.add_column(heading, justify="left" if heading in ("resource", "") else "right")
+def _resource_table(record: TrialRecord, width: int) -> Table:
+    """A row a resource: what is used of what there is, a bar, and the interval and kind of the figure."""
+    device, figures = load_device(record.design.device), known_figures(record)
+    table = _plain_table("resource")
+    for heading in ("used", "of"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    if width >= _MIDDLE:
+        table.add_column("90 % interval", justify="right", no_wrap=True)
+    table.add_column("kind", no_wrap=True)
+    cells = _WIDE_BAR if width >= _WIDE else _BAR if width >= _MIDDLE else _NARROW_BAR
     for name in _RESOURCES:
-        capacity = device.resources[name]
-        share = getattr(figures, name).value / capacity
-        table.add_row(name.upper(), figure_text(figures, name), f"{capacity:,.0f}", f"{bar(share)} {100 * share:.0f} %")
+        figure, capacity = figures[name], device.resources[name]
+        share = figure.value / capacity
+        interval = [_interval(figure)] if width >= _MIDDLE else []
+        drawn = f"{bar(share, cells)} {100 * share:3.0f} %"
+        table.add_row(name.upper(), number_text(figure.value), f"{capacity:,.0f}", drawn, *interval, figure.kind)
     return table
 
 
-def _figures_table(record: TrialRecord) -> Table:
-    """One column a kind of figure that the trial has."""
-    kinds = [kind for kind in KINDS if kind == "estimated" or kind in record.later]
+def _rate_table(record: TrialRecord) -> Table:
+    """A row a figure and kind that the trial has; resources only where there is more than the estimate."""
+    table = _plain_table("figure")
+    table.add_column("value and 90 % interval", justify="right", no_wrap=True)
+    table.add_column("kind", no_wrap=True)
+    for name in (*_RESOURCES, *_RATES):
+        found = _by_kind(record, name)
+        if name in _RATES or len(found) > 1:
+            for figure in found:
+                table.add_row(LABELS[name], figure_text(figure), figure.kind)
+    return table
+
+
+def _by_kind(record: TrialRecord, name: str) -> list[Figure]:
+    """Return the figures that a trial has by one name, a kind each, the weakest evidence first."""
+    sources = [record.hardware, *record.later.values()]
+    by_kind = {figure.kind: figure for source in sources if source for figure in [getattr(source, name)]}
+    if record.hardware is not None:
+        by_kind["estimated"] = getattr(record.hardware, name)
+    return [by_kind[kind] for kind in KINDS if kind in by_kind]
+
+
+def _interval(figure: Figure) -> str:
+    return "" if figure.low == figure.high else f"{number_text(figure.low)}…{number_text(figure.high)}"
+
+
+def _plain_table(*headings: str) -> Table:
     table = Table(header_style="bold", box=None, pad_edge=False)
-    table.add_column("figure")
-    for kind in kinds:
-        table.add_column(kind, justify="right")
-    for name, label in ({name: name.upper() for name in _RESOURCES} | _RATES).items():
-        cells = [figure_text(record.hardware if kind == "estimated" else record.later[kind], name) for kind in kinds]
-        table.add_row(label, *cells)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
     return table
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fracdse.figures import HardwareFigures, Kind
+from fracdse.figures import Figure, Kind
 from fracdse.records import TrialRecord
 from fracdse.space.objectives import DIRECTIONS
 
@@ -31,10 +31,14 @@ def objective_value(record: TrialRecord, name: str) -> float:
 
 
 def trial_row(record: TrialRecord, kind: Kind = "estimated") -> dict[str, Any]:
-    """Return one trial as a flat row; hardware figures are those of `kind`, empty where the trial has none of it."""
+    """Return one trial as a flat row; hardware figures are those of `kind`, empty where the trial has none of it.
+
+    A later step carries figures on that it did not find itself, such as the estimated power beside simulated cycles;
+    they are of another kind and so not in its row.
+    """
     figures = record.hardware if kind == "estimated" else record.later.get(kind)
     row: dict[str, Any] = {"number": record.number, "state": record.state, "accuracy": record.accuracy}
-    row |= hardware_columns(figures)
+    row |= hardware_columns({} if figures is None else {n: f for n, f in figures.items() if f.kind == kind})
     row["hardware_kind"] = kind if figures is not None else None
     row["open_fraction"] = record.gates.open_fraction if record.gates else None
     row |= record.design.to_dict()["network"]
@@ -51,20 +55,30 @@ def trial_row(record: TrialRecord, kind: Kind = "estimated") -> dict[str, Any]:
     return row
 
 
-def hardware_columns(figures: HardwareFigures | None) -> dict[str, float | None]:
-    """Return name, name_low and name_high of every hardware figure."""
+def hardware_columns(figures: Mapping[str, Figure]) -> dict[str, float | None]:
+    """Return name, name_low and name_high of every hardware figure; empty for those that are not given."""
     columns: dict[str, float | None] = {}
     for name in HARDWARE_COLUMNS:
-        figure = getattr(figures, name) if figures is not None else None
+        figure = figures.get(name)
         columns[name] = figure.value if figure else None
         columns[f"{name}_low"] = figure.low if figure else None
         columns[f"{name}_high"] = figure.high if figure else None
     return columns
 
 
-def strongest_kind(record: TrialRecord) -> Kind:
-    """Return the kind of the best-founded hardware figures that a trial has."""
-    return next((kind for kind in reversed(KINDS) if kind in record.later), "estimated")
+def known_figures(record: TrialRecord) -> dict[str, Figure]:
+    """Return every hardware figure of a trial as the strongest evidence has it; empty where the trial has none."""
+    known: dict[str, Figure] = dict(record.hardware.items()) if record.hardware else {}
+    for figures in record.later.values():
+        for name, figure in figures.items():
+            if name not in known or KINDS.index(figure.kind) > KINDS.index(known[name].kind):
+                known[name] = figure
+    return known
+
+
+def strongest_kind(figures: Mapping[str, Figure]) -> Kind | None:
+    """Return the kind of the best-founded of some hardware figures; None where there are none."""
+    return max((figure.kind for figure in figures.values()), key=KINDS.index, default=None)
 
 
 def trials_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:

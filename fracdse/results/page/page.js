@@ -86,7 +86,6 @@ const PLOT_OPTIONS = { responsive: true, displaylogo: false, displayModeBar: fal
 
 function drawScatter() {
   const shown = visible().filter(drawable);
-  const pinned = new Set(state.pinned);
   const groups = [
     ["dominated", "circle", colour("dominated"), shown.filter((trial) => !trial.front)],
     ["Pareto front", "diamond", colour("front"), shown.filter((trial) => trial.front)],
@@ -100,11 +99,14 @@ function drawScatter() {
       array: trials.map((trial) => (trial[state.x + "_high"] ?? trial[state.x]) - trial[state.x]),
       arrayminus: trials.map((trial) => trial[state.x] - (trial[state.x + "_low"] ?? trial[state.x])),
     },
-    marker: {
-      symbol, size: 10, color: tint,
-      line: { width: trials.map((trial) => (pinned.has(trial.number) ? 3 : 0)), color: colour("pin") },
-    },
+    marker: { symbol, size: 10, color: tint },
   }));
+  const pinned = shown.filter((trial) => state.pinned.includes(trial.number));
+  traces.push({
+    type: "scatter", mode: "markers", name: "pinned", hoverinfo: "skip", showlegend: pinned.length > 0,
+    x: pinned.map((trial) => trial[state.x]), y: pinned.map((trial) => 100 * trial.accuracy),
+    marker: { symbol: "circle-open", size: 18, color: colour("pin"), line: { width: 3 } },
+  });
   const grid = { gridcolor: colour("line"), zerolinecolor: colour("line") };
   const axes = { xaxis: { title: { text: data.labels[state.x] }, ...grid }, yaxis: { title: { text: data.labels.accuracy }, ...grid } };
   const plot = byId("scatter");
@@ -177,22 +179,36 @@ function budget(trial) {
   return box;
 }
 
+// The network as a picture: a row a layer, its open gates and its cycles as bars.
 function network(layers) {
   const table = element("table", null, "network");
   const head = element("tr");
-  for (const [name, number] of [["layer", 0], ["lanes", 1], ["gates", 1], ["cycles", 1], ["LUT", 1]])
+  for (const [name, number] of [["layer", 0], ["lanes", 1], ["gates open", 0], ["cycles", 0], ["LUT", 1], ["BRAM18", 1], ["DSP", 1]])
     head.append(element("th", name, number ? "number" : ""));
   table.append(head);
   const slowest = Math.max(...layers.map((layer) => layer.cycles));
   for (const layer of layers) {
     const row = element("tr", null, layer.cycles === slowest ? "slowest" : "");
-    const gates = layer.open_fraction === null ? "" : (100 * layer.open_fraction).toFixed(0) + " %";
-    row.append(element("td", layer.name), element("td", layer.lanes || "", "number"), element("td", gates, "number"));
-    row.append(element("td", layer.cycles ? format(layer.cycles) : "", "number"), element("td", format(layer.lut), "number"));
-    row.title = layer.operation;
+    row.append(element("td", layer.name), element("td", layer.lanes || "", "number"));
+    row.append(barCell(layer.open_fraction, layer.open_fraction === null ? "" : (100 * layer.open_fraction).toFixed(0) + " %", "gates"));
+    row.append(barCell(layer.cycles ? layer.cycles / slowest : null, layer.cycles ? format(Math.round(layer.cycles)) : "", "cycles"));
+    for (const key of ["lut", "bram18", "dsp"]) row.append(element("td", format(Math.round(layer[key])), "number"));
+    row.title = `${layer.name}: ${layer.operation}${layer.output ? " → " + layer.output : ""}`;
     table.append(row);
   }
-  return table;
+  const box = element("div", null, "sideways");
+  box.tabIndex = 0;
+  box.append(table);
+  return box;
+}
+
+function barCell(share, text, kind) {
+  const cell = element("td", null, "bar");
+  if (share === null) return cell;
+  const fill = element("div", text, kind);
+  fill.style.setProperty("--share", (100 * share).toFixed(1) + "%");
+  cell.append(fill);
+  return cell;
 }
 
 // Parallel coordinates ----------------------------------------------------------------------------------------------
@@ -208,18 +224,27 @@ new IntersectionObserver((entries) => {
 function drawParallel() {
   if (!parallelSeen) return;
   const shown = visible().filter((trial) => trial.state === "complete");
-  const dimensions = [...data.choices, ...data.panels, "accuracy"].map((key) => {
-    const values = shown.map((trial) => trial[key]);
-    if (values.every((value) => typeof value === "number")) {
-      return { label: data.short[key] ?? key, values: key === "accuracy" ? values.map((value) => 100 * value) : values };
-    }
-    const names = [...new Set(values.map(String))];
-    const ticks = names.map((name) => name.replace(/[<>&]/g, "·"));
-    return { label: data.short[key] ?? key, values: values.map((value) => names.indexOf(String(value))), tickvals: names.map((_, i) => i), ticktext: ticks };
-  });
-  const line = { color: shown.map((trial) => 100 * trial.accuracy), colorscale: "Cividis", showscale: false };
+  const dimensions = [...data.choices, ...data.panels, "accuracy"].map((key) => dimension(key, shown));
+  const scale = [[0, colour("low")], [1, colour("high")]];
+  const line = { color: shown.map((trial) => 100 * trial.accuracy), colorscale: scale, showscale: false };
   const trace = { type: "parcoords", dimensions, line, labelangle: -20 };
   Plotly.react(byId("parallel"), shown.length ? [trace] : [], layout({ margin: { l: 60, r: 40, t: 70, b: 20 } }), PLOT_OPTIONS);
+}
+
+// A choice of a few values gets a mark at each; a figure gets an axis.
+const MOST_MARKS = 8;
+function dimension(key, trials) {
+  const label = data.short[key] ?? key;
+  const values = trials.map((trial) => trial[key]);
+  const distinct = [...new Set(values)];
+  if (!values.every((value) => typeof value === "number")) {
+    const names = distinct.map(String);
+    // Tick texts of this library are markup; brackets in a name are shown as dots.
+    const ticktext = names.map((name) => name.replace(/[<>&]/g, "·"));
+    return { label, values: values.map((value) => names.indexOf(String(value))), tickvals: names.map((_, place) => place), ticktext };
+  }
+  if (key === "accuracy") return { label: "accuracy %", values: values.map((value) => 100 * value) };
+  return data.choices.includes(key) && distinct.length <= MOST_MARKS ? { label, values, tickvals: distinct } : { label, values };
 }
 
 // Table -------------------------------------------------------------------------------------------------------------

@@ -1,19 +1,15 @@
-"""Tables, CSV, JSON and the front's plot: the figures in them, and text that came from files."""
+"""Tables, CSV and JSON: the figures in them, and text that came from files."""
 
 import csv
 import io
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from PIL import Image
 from rich.console import Console
 
-from fracdse.errors import ConfigError
 from fracdse.figures import Figure
 from fracdse.results.export import to_csv, to_json
-from fracdse.results.plots import front_points, plot_front, save_figure
 from fracdse.results.table import trials_frame
 from fracdse.results.terminal import trials_table
 
@@ -33,6 +29,7 @@ def test_later_figures_are_rows_of_their_own_kind(make_record) -> None:
     measured = replace(record.hardware, fps=Figure.exact(77, "measured"))
     rows = list(csv.DictReader(io.StringIO(to_csv([replace(record, later={"measured": measured})]))))
     assert [(row["hardware_kind"], float(row["fps"])) for row in rows] == [("estimated", 500_000), ("measured", 77)]
+    assert rows[1]["lut"] == "", "an estimate that was carried on is not a measurement"
 
 
 def test_a_reason_that_looks_like_a_formula_stays_text(make_record) -> None:
@@ -61,23 +58,27 @@ def test_frame_has_units_in_its_columns(make_record) -> None:
     assert {"latency_us", "power_w", "bram18", "design_key"} <= set(frame.columns)
 
 
-def test_plot_data_mark_the_front_and_keep_the_interval(make_record) -> None:
-    records = [make_record(0, 0.9, bram18=5), make_record(1, 0.8, bram18=9), make_record(2, None, state="failed")]
-    points = front_points(records, OBJECTIVES, "lut")
-    assert [(point.number, point.on_front) for point in points] == [(0, True), (1, False)]
-    assert [point.x_low for point in points] == pytest.approx([950, 950.95])
+def shown(records, width: int, **options) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(trials_table(records, "Study", width=width, **({"with_state": True} | options)))
+    return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
 
 
-@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
-def test_plot_is_written_in_each_format(make_record, tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / "new" / f"front{suffix}"
-    save_figure(plot_front([make_record(0, 0.9), make_record(1, 0.8)], OBJECTIVES), path)
-    assert path.stat().st_size > 1000
-    if suffix == ".png":
-        with Image.open(path) as image:
-            assert image.size[0] > 1000
+@pytest.mark.parametrize("width", [60, 80, 130, 160])
+def test_a_row_is_one_line_wherever_its_design_fits_and_no_figure_is_cut(make_record, width: int) -> None:
+    text = shown([make_record(0, 0.9, bram18=432, dsp=360), make_record(1, None, state="pruned", reason="")], width)
+    row = next(line for line in text.splitlines() if "90.0 %" in line)
+    assert all(figure in row for figure in (" 432 ", " 360 ", " 1,000"))
+    assert "pruned" in text
+    assert "…" not in text or width >= 160
+    assert all(len(line) <= width for line in text.splitlines())
 
 
-def test_an_unknown_plot_format_is_refused(make_record, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"written as one of .png, .svg, .pdf, not '.gif'"):
-        save_figure(plot_front([make_record(0, 0.9)], OBJECTIVES), tmp_path / "front.gif")
+def test_estimates_beside_measured_figures_are_marked(make_record) -> None:
+    record = make_record(0, 0.9)
+    measured = replace(record.hardware, fps=Figure.exact(77, "measured"))
+    text = shown([replace(record, later={"measured": measured})], 160)
+    row = next(line for line in text.splitlines() if "90.0 %" in line)
+    assert " 77 " in row
+    assert "~1,000 [950…1,050]" in row
+    assert "measured" in row

@@ -1,0 +1,57 @@
+"""Every plot that a study has data for, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from fracdse.errors import FracdseError
+from fracdse.hardware.devices import load_device
+from fracdse.pareto import Direction
+from fracdse.records import TrialRecord
+from fracdse.results.choose import choose
+from fracdse.results.importance import importances
+from fracdse.results.layers import layer_rows
+from fracdse.results.plots.cycles_plot import plot_cycles
+from fracdse.results.plots.front_plot import PANELS, plot_front
+from fracdse.results.plots.importance_plot import plot_importance
+from fracdse.results.plots.kinds_plot import comparisons, plot_comparisons
+from fracdse.results.plots.layers_plot import RESOURCES, plot_layers
+from fracdse.results.plots.progress_plot import plot_progress
+from fracdse.results.terminal import design_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def all_plots(
+    records: Sequence[TrialRecord], objectives: Mapping[str, Direction], rule: str = "knee"
+) -> Iterator[tuple[str, Figure]]:
+    """Yield (name, figure) of each plot that the trials have data for; `rule` chooses the design that is shown.
+
+    Raises:
+        ConfigError: The rule is unknown.
+        InfeasibleError: No trial is feasible, so there is nothing to draw.
+    """
+    chosen = choose(records, rule, objectives).record
+    yield "front", plot_front(records, objectives, PANELS)
+    yield from _design_plots(chosen)
+    yield "hypervolume", plot_progress(records, objectives)
+    found = importances(records, list(objectives))
+    if found:
+        yield "importance", plot_importance(found, sum(record.state == "complete" for record in records))
+    compared = comparisons(records)
+    if compared:
+        yield "estimate-against-found", plot_comparisons(compared)
+
+
+def _design_plots(record: TrialRecord) -> Iterator[tuple[str, Figure]]:
+    """Yield the plots of one design by layer; none where its layers have no units of their own or no longer fit."""
+    try:
+        rows = layer_rows(record.design, record.gates)
+    except FracdseError:
+        return
+    capacity = {name: load_device(record.design.device).resources[name] for name in RESOURCES}
+    title = f"trial {record.number} ({design_text(record)})"
+    yield "resources", plot_layers(rows, capacity, f"Estimated resources of {title} on {record.design.device}")
+    yield "cycles", plot_cycles(rows, f"Estimated cycles of {title}")

@@ -1,0 +1,61 @@
+"""Cycles of every layer; the slowest sets the frame rate of a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fracdse.results.plots.style import ALARM_COLOUR, BLUE, new_figure, thousands, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class LayerCycles:
+    """One layer: its cycles a frame, its lanes, and whether no layer is slower."""
+
+    name: str
+    cycles: float
+    lanes: int | None
+    bottleneck: bool
+
+
+def layer_cycles(rows: Sequence[Mapping[str, Any]]) -> list[LayerCycles]:
+    """Return the layers that take cycles of their own, in the order of the network.
+
+    Args:
+        rows: One a layer, as `fracdse.results.layers.layer_rows` returns them.
+    """
+    timed = [row for row in rows if row["cycles"]]
+    slowest = max((row["cycles"] for row in timed), default=0)
+    return [LayerCycles(row["name"], row["cycles"], row["lanes"], row["cycles"] == slowest) for row in timed]
+
+
+def plot_cycles(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
+    """Draw a bar a layer; the slowest is hatched and named."""
+    layers = layer_cycles(rows)
+    figure = new_figure(8, 1.4 + 0.26 * len(layers))
+    axis = figure.subplots()
+    bars = axis.barh(
+        [layer.name for layer in layers],
+        [layer.cycles for layer in layers],
+        color=[ALARM_COLOUR if layer.bottleneck else BLUE for layer in layers],
+        hatch=["//" if layer.bottleneck else "" for layer in layers],
+        edgecolor="white",
+        height=0.7,
+    )
+    axis.bar_label(bars, [_note(layer) for layer in layers], padding=4, fontsize=8)
+    axis.set_xlim(0, 1.35 * max((layer.cycles for layer in layers), default=1))
+    axis.invert_yaxis()
+    axis.set_xlabel("cycles a frame")
+    axis.set_title(title, fontsize=11, loc="left")
+    tidy(axis, "x")
+    thousands(axis)
+    return figure
+
+
+def _note(layer: LayerCycles) -> str:
+    lanes = f", {layer.lanes} lane{'' if layer.lanes == 1 else 's'}" if layer.lanes else ""
+    return f"{layer.cycles:,.0f}{lanes}{'  ◂ bottleneck' if layer.bottleneck else ''}"
