@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fracdse.network.chunks import as_pixels, empty_map, image_pieces
 from fracdse.network.exact_conv import exact_conv2d, working_type
 
 GATE_SLOPE = 5.0
@@ -36,11 +37,12 @@ def leading_and_trailing_bits(x: Tensor, dtype: torch.dtype) -> Tensor:
 
     The two-bit level is k = round((clamp(x, −1, 1) + 1)·1.5), halves to even, and k = 2·msb + lsb.
     """
-    thrice = x.mul(1.5).add_(1.5).clamp_(0, 3).round_().mul_(2).sub_(3).to(dtype)
-    bits = torch.empty((2 * x.shape[0], *x.shape[1:]), dtype=dtype, device=x.device, memory_format=torch.channels_last)
-    leading, trailing = bits.chunk(2)
-    torch.clamp(thrice, -1, 1, out=leading)
-    torch.sub(thrice, leading, alpha=2, out=trailing)
+    thrice = x.mul(1.5).add_(1.5).clamp_(0, 3).round_().mul_(2).sub_(3)
+    leading = thrice.clamp(-1, 1)
+    bits = empty_map(2 * x.shape[0], x, dtype)
+    first, second = bits.chunk(2)
+    first.copy_(leading)
+    second.copy_(thrice.sub_(leading, alpha=2))
     return bits
 
 
@@ -56,46 +58,81 @@ def gate_limit(threshold: Tensor, integer_sums: bool) -> Tensor:
 class _FractionalConv(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, threshold: Tensor, stride: int, binary: bool
+        ctx: Any, x: Tensor, weight: Tensor, threshold: Tensor, stride: int, binary: bool, keep_gates: bool
     ) -> tuple[Tensor, Tensor]:
-        dtype = working_type(x)
-        bits = leading_and_trailing_bits(x, dtype)
+        dtype, padding = working_type(x), weight.shape[-1] // 2
+        x = x.contiguous(memory_format=torch.channels_last)
         low_weight = weight.to(dtype).contiguous(memory_format=torch.channels_last)
-        padding = weight.shape[-1] // 2
-        sums = exact_conv2d(bits, low_weight, stride, padding)
         limit = gate_limit(threshold, binary)
-        leading, trailing = (part.to(x.dtype) for part in sums.chunk(2))
-        excess = leading - limit
-        out = leading.to(x.dtype, copy=True) if leading.dtype == sums.dtype else leading
-        out = out.mul_(2).add_(_ops.threshold_backward(trailing, excess, 0)).div_(3)
+        wanted = any(ctx.needs_input_grad)
+        out = _output_map(x, weight, stride)
+        gates: list[Tensor] = []
+        kept: list[Tensor] = []
+        for piece in image_pieces(x):
+            bits = leading_and_trailing_bits(x[piece], dtype)
+            sums = exact_conv2d(bits, low_weight, stride, padding)
+            excess = _gate_into(out[piece], sums, limit)
+            if keep_gates:
+                gates.append(excess > 0)
+            if wanted:
+                kept += [bits, sums]
+        gate = torch.cat(gates) if keep_gates else x.new_empty(0, dtype=torch.bool)
         ctx.geometry = stride, padding
-        ctx.save_for_backward(x, bits, low_weight, threshold, limit, sums)
-        ctx.mark_non_differentiable(excess)
-        return out, excess
+        ctx.save_for_backward(x, low_weight, threshold, limit, *kept)
+        ctx.mark_non_differentiable(gate)
+        return out, gate
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
-        x, bits, weight, threshold, limit, sums = ctx.saved_tensors
-        gradient = gradients[0]
-        leading, trailing = (part.to(x.dtype) for part in sums.chunk(2))
-        through_gate = _through_gate(gradient, leading, trailing, threshold)
-        first = torch.add(gradient, through_gate).mul_(2 / 3)
-        second = _ops.threshold_backward(gradient, leading - limit, 0).mul_(1 / 3)
-        halves = torch.empty_like(sums, dtype=bits.dtype)
-        for half, part in zip(halves.chunk(2), (first, second), strict=True):
-            half.copy_(part)
-        d_threshold = through_gate.sum((0, 2, 3)).neg_()
-        d_bits, d_weight = _convolution_gradients(first.add_(second).to(bits.dtype), halves, bits, weight, ctx.geometry)
-        d_x = _ops.hardtanh_backward(d_bits.to(x.dtype), x, -1.0, 1.0)
-        return d_x, d_weight.to(x.dtype), d_threshold, None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None, None]:
+        x, weight, threshold, limit, *kept = ctx.saved_tensors
+        gradient = gradients[0].contiguous(memory_format=torch.channels_last)
+        d_x = torch.empty_like(x)
+        d_weight = torch.zeros_like(weight, dtype=x.dtype)
+        d_threshold = torch.zeros_like(threshold)
+        for piece, bits, sums in zip(image_pieces(x), kept[::2], kept[1::2], strict=True):
+            both, halves, through_gate = _gradients_of_sums(gradient[piece], sums, threshold, limit, bits.dtype)
+            d_threshold -= as_pixels(through_gate).sum(0)
+            d_bits, d_piece = _convolution_gradients(both, halves, bits, weight, ctx.geometry)
+            d_weight += d_piece
+            own = d_x[piece].copy_(d_bits)
+            _ops.hardtanh_backward.grad_input(own, x[piece], -1.0, 1.0, grad_input=own)
+        return d_x, d_weight, d_threshold, None, None, None
 
 
-def _through_gate(gradient: Tensor, leading: Tensor, trailing: Tensor, threshold: Tensor) -> Tensor:
-    """Return the gradient that the gate passes on to `out_msb`."""
-    argument = leading.mul(GATE_SLOPE * 2 / 3).sub_(GATE_SLOPE * threshold[:, None, None])
-    passed = _ops.sigmoid_backward(trailing.mul(gradient), argument.sigmoid())
-    result: Tensor = _ops.threshold_backward(passed, argument, _ALMOST_ZERO).mul_(GATE_SLOPE / 3)
-    return result
+def _output_map(x: Tensor, weight: Tensor, stride: int) -> Tensor:
+    height, width = (-(-size // stride) for size in x.shape[2:])
+    shape = (x.shape[0], weight.shape[0], height, width)
+    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+
+
+def _gate_into(out: Tensor, sums: Tensor, limit: Tensor) -> Tensor:
+    """Write (2·M + gate·L)/3 into `out` for the sums of both passes, (2·N, C, H, W), and return M − limit."""
+    first, second = sums.chunk(2)
+    leading, trailing = out.copy_(first), second.to(out.dtype, copy=True)
+    excess = leading - limit
+    _ops.threshold_backward.grad_input(trailing, excess, 0, grad_input=trailing)
+    leading.mul_(2 / 3).add_(trailing, alpha=1 / 3)
+    return excess
+
+
+def _gradients_of_sums(
+    gradient: Tensor, sums: Tensor, threshold: Tensor, limit: Tensor, low_type: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return A + B (N, …), A and B one after the other (2·N, …), and t (N, …); see the top of this file."""
+    leading, trailing = (part.to(gradient.dtype, copy=True) for part in sums.chunk(2))
+    argument = torch.mul(leading, GATE_SLOPE * 2 / 3).sub_(GATE_SLOPE * threshold[:, None, None])
+    slope = argument.sigmoid()
+    through = trailing.mul_(gradient)
+    _ops.sigmoid_backward.grad_input(through, slope, grad_input=through)
+    _ops.threshold_backward.grad_input(through, argument, _ALMOST_ZERO, grad_input=through)
+    through.mul_(GATE_SLOPE / 3)
+    first = torch.add(gradient, through, out=slope).mul_(2 / 3)
+    opened = leading.sub_(limit)
+    second = _ops.threshold_backward.grad_input(gradient, opened, 0, grad_input=opened).mul_(1 / 3)
+    halves = empty_map(2 * len(gradient), gradient, low_type)
+    for half, part in zip(halves.chunk(2), (first, second), strict=True):
+        half.copy_(part)
+    return first.add_(second).to(low_type), halves, through
 
 
 def _convolution_gradients(
@@ -111,15 +148,15 @@ def _convolution_gradients(
 
 
 def fractional_conv2d(
-    x: Tensor, weight: Tensor, threshold: Tensor, stride: int, *, binary: bool
+    x: Tensor, weight: Tensor, threshold: Tensor, stride: int, *, binary: bool, keep_gates: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Convolve the two-bit form of x (N, I, H, W) with a weight (C, I, k, k), gated by thresholds (C,).
 
     Padding is k // 2, with zeros. With `binary` the weight is ±1 and all sums are exact.
 
     Returns:
-        The real-valued output, and by how much M exceeds what opens its gate: a gate is open where that is above 0.
-        Both have shape (N, C, H/stride, W/stride).
+        The real-valued output (N, C, H/stride, W/stride) and, with `keep_gates`, the gates (bool) of the same shape;
+        else an empty tensor.
     """
-    out, excess = _FractionalConv.apply(x, weight, threshold, stride, binary)  # type: ignore[no-untyped-call]
-    return out, excess
+    out, gate = _FractionalConv.apply(x, weight, threshold, stride, binary, keep_gates)  # type: ignore[no-untyped-call]
+    return out, gate

@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, conv2d, prelu
+from torch.nn.functional import avg_pool2d, conv2d
 
 from fracdse.network.codebook import Codebook
 from fracdse.network.exact_conv import exact_conv2d, working_type
@@ -15,7 +15,7 @@ from fracdse.network.fractional_conv import fractional_conv2d
 from fracdse.network.norms import BatchNorm, ChannelAffine, Norm, PowerOfTwoBatchNorm
 from fracdse.network.quantisers import power_of_two, quantise_activation, sign_weight
 from fracdse.network.released_arithmetic import released_fractional_conv2d, released_post
-from fracdse.network.rprelu import RPReLU
+from fracdse.network.rprelu import RPReLU, prelu_onto
 from fracdse.network.si_shortcut import SIShortcut
 from fracdse.network.thermometer import Thermometer
 from fracdse.topology import GatedConvSpec, StemSpec
@@ -97,8 +97,7 @@ class GatedLayer(nn.Module):
         if self.link is not None:
             out = torch.addcmul(out, shortcut, self.link[:, None, None])
         relu, factor = self.rprelu, 1.0 if self.spec.batch_norm else BN_FREE_BRANCH
-        branch = prelu(self.norm_conv(out, after=relu.shift_in), self.slope())
-        total = torch.add(shortcut, branch, alpha=factor)
+        total = prelu_onto(self.norm_conv(out, after=relu.shift_in), self.slope(), shortcut, factor)
         if self.si is not None:
             total = total + self.si(x, self.precision != "float")
         return self.norm_out(total, before=factor * relu.shift_out)  # type: ignore[no-any-return]
@@ -109,9 +108,12 @@ class GatedLayer(nn.Module):
             dtype = working_type(x)
             low = weight.to(dtype).contiguous(memory_format=torch.channels_last)
             return conv2d(x.to(dtype), low, stride=spec.stride, padding=spec.kernel // 2).to(x.dtype)
-        out, excess = fractional_conv2d(x, weight, self.threshold, spec.stride, binary=self.precision == "binary")
-        if self.gate_observer is not None:
-            self.gate_observer(spec.name, excess > 0)
+        observer = self.gate_observer
+        out, gates = fractional_conv2d(
+            x, weight, self.threshold, spec.stride, binary=self.precision == "binary", keep_gates=observer is not None
+        )
+        if observer is not None:
+            observer(spec.name, gates)
         if spec.clip_bits:
             out = out.clamp(-(2 ** (spec.clip_bits - 1)) / 3, (2 ** (spec.clip_bits - 1) - 1) / 3)
         return out

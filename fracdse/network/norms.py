@@ -9,38 +9,38 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from fracdse.network.batch_norm import batch_norm
 from fracdse.network.quantisers import power_of_two
 
 
 class BatchNorm(nn.BatchNorm2d):
     """Batch norm that takes in the shifts around it, and can say what it is once its statistics are folded."""
 
+    rounded = False
+
     def folded(self) -> tuple[Tensor, Tensor]:
         """Return scale and shift (C,) of evaluation."""
         mean, variance = self._statistics()
-        scale = self._scale(variance)
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        if self.rounded:
+            scale = power_of_two(scale)
         return scale, self.bias - mean * scale
 
     def forward(self, input: Tensor, before: Tensor | None = None, after: Tensor | None = None) -> Tensor:
         """Normalise input + before and add after; input (N, C, H, W), the shifts (C,)."""
         if not self.training:
             return apply_affine(input, *self.folded(), before, after)
-        mean, _ = self._statistics()
         bias = self.bias if after is None else self.bias + after
-        if before is not None:
-            # In training a constant before the norm cancels. Only the running mean has to know of it: after its update
-            # to (1 − m)·mean + m·batch, this leaves m·before more in it.
-            momentum = self.momentum or 0.0
-            mean.add_(before.detach(), alpha=momentum / (1 - momentum))
-        return self._normalise(input, bias)
+        out, mean, variance = batch_norm(input, self.weight, bias, self.eps, rounded=self.rounded)
+        # In training a constant before the norm cancels; only the running mean has to know of it.
+        self._follow(mean if before is None else mean + before.detach(), variance, input.numel() // input.shape[1])
+        return out
 
-    def _normalise(self, input: Tensor, bias: Tensor) -> Tensor:
-        mean, variance = self._statistics()
+    def _follow(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        own_mean, own_variance = self._statistics()
         momentum = self.momentum or 0.0
-        return nn.functional.batch_norm(input, mean, variance, self.weight, bias, True, momentum, self.eps)
-
-    def _scale(self, variance: Tensor) -> Tensor:
-        return self.weight * torch.rsqrt(variance + self.eps)
+        own_mean.lerp_(mean, momentum)
+        own_variance.lerp_(variance * (count / max(count - 1, 1)), momentum)
 
     def _statistics(self) -> tuple[Tensor, Tensor]:
         assert self.running_mean is not None
@@ -54,19 +54,7 @@ class PowerOfTwoBatchNorm(BatchNorm):
     The mean and variance of a batch are used in training as in a batch norm; the rounding passes gradients unchanged.
     """
 
-    def _scale(self, variance: Tensor) -> Tensor:
-        return power_of_two(super()._scale(variance))
-
-    def _normalise(self, input: Tensor, bias: Tensor) -> Tensor:
-        own_mean, own_variance = self._statistics()
-        mean = input.mean((0, 2, 3))
-        variance = (input.square().mean((0, 2, 3)) - mean.square()).clamp_min(0.0)
-        count = input.numel() // input.shape[1]
-        momentum = self.momentum or 0.0
-        own_mean.lerp_(mean.detach(), momentum)
-        own_variance.lerp_(variance.detach() * (count / max(count - 1, 1)), momentum)
-        scale = self._scale(variance)
-        return apply_affine(input, scale, bias - mean * scale, None, None)
+    rounded = True
 
 
 class ChannelAffine(nn.Module):

@@ -14,6 +14,7 @@ from fracdse.gates import GateStatistics
 from fracdse.network.network import FractionalNetwork
 from fracdse.training.data import Dataset
 from fracdse.training.gate_statistics import GateCounter
+from fracdse.training.memory import keep_freed_memory
 
 _GATE_IMAGES = 1000
 
@@ -50,6 +51,7 @@ def evaluate(
         DataError: The images do not have the format that the network reads.
     """
     check_format(network, dataset)
+    keep_freed_memory()
     count = len(dataset) if limit is None else min(limit, len(dataset))
     if count < 1:
         raise DataError(f"limit = {limit!r} leaves no image to evaluate; allowed: 1 or more")

@@ -19,6 +19,7 @@ from fracdse.training.data import Dataset
 from fracdse.training.evaluation import check_format, evaluate
 from fracdse.training.gradient_clip import clip_adaptively
 from fracdse.training.history import EpochRecord
+from fracdse.training.memory import keep_freed_memory
 from fracdse.training.objective import Objective
 from fracdse.training.phases import Phase
 from fracdse.training.recipe import Recipe
@@ -48,6 +49,7 @@ class TrainingRun:
             self.network = build_network(design, precision=phases[0].precision)
         if recipe.threshold_start == "target":
             start_thresholds(self.network, design.network.gate_threshold)
+        keep_freed_memory()
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         check_format(self.network, train_set)
         self._batches = Batches(train_set, recipe.batch_size, recipe.augmentation, seed)
