@@ -66,7 +66,8 @@ def compress(
     """Return the registered sum of all columns and a constant, modulo 2^width.
 
     arrivals[s] are combinational vectors `s` register stages after the first ones; they may use the levels of a stage
-    where `register_inputs` puts a register behind the first; otherwise they are registers themselves, or one level behind.
+    where `register_inputs` puts a register behind the first; otherwise they are registers themselves, or one
+    level behind.
     """
     columns: Columns = {}
     add_columns(columns, arrivals[0])

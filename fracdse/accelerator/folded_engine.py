@@ -47,7 +47,10 @@ _CYCLES_AROUND_THE_TREE = 5
 
 @dataclass(frozen=True)
 class LaneWeights:
-    """What the lanes of a layer know: v of shape (positions, 2^border_bits or 1, taps) and E (positions, 2^border_bits)."""
+    """What the lanes of a layer know.
+
+    rows: v, of shape (positions, 2^border_bits or 1, taps). sums: E, of shape (positions, 2^border_bits).
+    """
 
     rows: BitArray
     sums: IntTable

@@ -27,16 +27,16 @@ def sum_bits(spec: GatedConvSpec, program: GatedConvProgram) -> int:
 
 
 def relaxed_window(geometry: WindowGeometry, steps: int) -> bool:
-    """Return whether the window may take two cycles a pixel: rows fit half a small memory, and the lanes take longer."""
+    """Return whether the window may take two cycles a pixel: two rows fit a small memory, the lanes take longer."""
     return geometry.width <= _SMALL_MEMORY_WORDS // 2 and 2 * geometry.stride**2 <= steps + 1
 
 
 class GatedConv(wiring.Component):
     """Compute y = 2·M + gate·L of every output pixel and channel (fracdse.program.model).
 
-    activations: one beat a pixel, natural channel order. sums: channels/lanes beats a pixel in the order of the folding.
-    open_gates, open_gates_valid: number of open gates of a pixel, once a pixel. A synchronous reset returns to the first
-    pixel of a frame.
+    activations: one beat a pixel, natural channel order. sums: channels/lanes beats a pixel in the order of the
+    folding. open_gates, open_gates_valid: number of open gates of a pixel, once a pixel. A synchronous reset
+    returns to the first pixel of a frame.
     """
 
     def __init__(self, spec: GatedConvSpec, program: GatedConvProgram, folding: LayerFolding) -> None:

@@ -19,6 +19,7 @@ from fracdse.accelerator.compressor_tree import Columns, Counted, add_columns, c
 from fracdse.accelerator.parity_chain import ParityChain, split, triples, weight_levels
 from fracdse.accelerator.sum_format import BitArray, IntTable, SumFormat
 from fracdse.folding import Memory
+from fracdse.memories import bram_columns
 
 FUSED_STEPS = 8
 
@@ -107,19 +108,25 @@ def weight_memory(m: Module, name: str, address: Value, rows: BitArray, kind: Me
         name: Submodule name, unique in the module.
         address: Row to read.
         rows: Words, of shape (rows, taps).
-        kind: `bram` for block RAM; anything else becomes LUT logic behind a register.
+        kind: `bram` for block RAM, one memory a RAMB18; anything else becomes LUT logic behind a register.
     """
+    width = rows.shape[1]
+    columns = bram_columns(width, len(rows)) if kind == "bram" else (width,)
     style = "block" if kind == "bram" else "logic"
-    rom = memory.Memory(
-        shape=rows.shape[1],
-        depth=len(rows),
-        init=[word(row) for row in rows],
-        attrs={"ram_style": style, "rom_style": style},
-    )
-    m.submodules[name] = rom
-    reading = rom.read_port()
-    m.d.comb += [reading.addr.eq(address), reading.en.eq(1)]
-    return reading.data
+    words, first = [], 0
+    for column in columns:
+        rom = memory.Memory(
+            shape=column,
+            depth=len(rows),
+            init=[word(row) for row in rows[:, first : first + column]],
+            attrs={"ram_style": style, "rom_style": style},
+        )
+        m.submodules[f"{name}_{first}"] = rom
+        reading = rom.read_port()
+        m.d.comb += [reading.addr.eq(address), reading.en.eq(1)]
+        words.append(reading.data)
+        first += column
+    return wire(m, Cat(*words), name)
 
 
 def _carries(m: Module, taps: Value, rows: Value) -> Value:

@@ -3,8 +3,8 @@
 Time runs in pairs of passes, because the planes of the `TapArray` must alternate:
 
     leading(n + lag)   `steps` cycles: all lanes compute M of their channels, step by step
-    trailing(n)        as many cycles as the busiest lane has open gates (at least one): each lane computes L of its open
-                       channels only, in the order in which their gates opened
+    trailing(n)        as many cycles as the busiest lane has open gates (at least one): each lane computes L of its
+                       open channels only, in the order in which their gates opened
 
 Both kinds of pass shift the array in their first cycle and issue work in the same cycle, so that a pair without a
 window (the first column of a row where the stride is 1) costs two cycles and nothing else is lost. `lag` pixels
@@ -32,10 +32,11 @@ from fracdse.accelerator.window_types import WindowGeometry
 class PassScheduler(wiring.Component):
     """Issue passes; see the module's text.
 
-    columns: from the window. shift, row_start, plane: to the `TapArray`. Issued work: `leading` (all lanes) or `trailing`
-    (a bit a lane) with `step` a lane and `border`; `trailing_last` marks the end of a pixel, `leading_last` the last step
-    of its leading pass. gates_valid, gates: the gates of all lanes, in the order issued. pixel_done: a pixel's sums have
-    left. open_gates, open_gates_valid: number of open gates of a pixel, once a pixel.
+    columns: from the window. shift, row_start, plane: to the `TapArray`. Issued work: `leading` (all lanes) or
+    `trailing` (a bit a lane) with `step` a lane and `border`; `trailing_last` marks the end of a pixel,
+    `leading_last` the last step of its leading pass. gates_valid, gates: the gates of all lanes, in the order
+    issued. pixel_done: a pixel's sums have left. open_gates, open_gates_valid: number of open gates of a pixel,
+    once a pixel.
     """
 
     def __init__(

@@ -32,8 +32,9 @@ def gated_sum(leading: Value, trailing: Value, gate: Value, form: SumFormat, y_b
 class SumCollector(wiring.Component):
     """Queue sums and emit y.
 
-    leading_valid: `sums` are leading sums, `gates` belong to them. trailing_valid: lanes whose `sums` are trailing ones.
-    pixel_complete: no trailing sum of the oldest pixel is missing. pixel_done: its last beat has left the queues.
+    leading_valid: `sums` are leading sums, `gates` belong to them. trailing_valid: lanes whose `sums` are
+    trailing ones. pixel_complete: no trailing sum of the oldest pixel is missing. pixel_done: its last beat has
+    left the queues.
     """
 
     def __init__(

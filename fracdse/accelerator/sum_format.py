@@ -54,13 +54,13 @@ class SumFormat:
 
 
 def inverted_weights(program: GatedConvProgram, schedule: Schedule) -> BitArray:
-    """Return v of shape (positions, taps), positions in the order of the schedule and taps in the order of `TapArray`."""
+    """Return v of shape (positions, taps), in the order of the schedule and the order of `TapArray`."""
     ordered = np.asarray(program.weight)[list(schedule.order)].transpose(0, 3, 2, 1)
     return np.asarray(ordered.reshape(len(schedule.order), -1) < 0)
 
 
 def padded_taps(geometry: WindowGeometry) -> BitArray:
-    """Return which taps lie outside the image, of shape (2^border_bits, taps): top, left, bottom, right from bit 0 on."""
+    """Return which taps lie outside the image, (2^border_bits, taps): top, left, bottom, right from bit 0 on."""
     flags = 1 << geometry.border_bits
     outside = np.zeros((flags, geometry.kernel, geometry.kernel, geometry.channels), dtype=bool)
     for border in range(flags):

@@ -1,15 +1,16 @@
 """Line buffers: a raster stream of pixels in, columns of three pixels (or single ones) out.
 
 The row before and the one before that live in LUT memory, which is read before it is written at the position of the
-pixel that arrives, so that a column of three rows is complete at once. Rows outside the image are cleared. Where a pixel
-may take two cycles (`relaxed`), both rows share one memory and are read in turn, and the new pixel replaces the older
-row's: half the memory, as small ones are never narrower than 32 words deep. Otherwise both rows are one word.
+pixel that arrives, so that a column of three rows is complete at once. Rows outside the image are cleared.
+Where a pixel may take two cycles (`relaxed`), both rows share one memory and are read in turn, and the new
+pixel replaces the older row's: half the memory, as small ones are never narrower than 32 words deep. Otherwise
+both rows are one word.
 
 Stride 1: output row r leaves while input row r + 1 arrives, one column a cycle, followed by one column of zeros that is
 the right border of this row and the left border of the next. The last output row leaves together with the first input
 row of the next frame where that has begun to arrive, and by itself where it has not: frames follow each other without a
-gap, and the last frame never waits for another. Stride 2: two columns a beat, every second row. Latency: one cycle after
-the pixel.
+gap, and the last frame never waits for another. Stride 2: two columns a beat, every second row. Latency: one
+cycle after the pixel.
 """
 
 from __future__ import annotations
