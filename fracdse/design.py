@@ -87,6 +87,12 @@ class Design:
         canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from fracdse.results.notebook import design_html
+
+        return design_html(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the design as nested plain values, ready for JSON or TOML."""
         return asdict(self)

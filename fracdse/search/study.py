@@ -11,7 +11,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.storages import BaseStorage
@@ -26,6 +26,9 @@ from fracdse.search.seeds import derived_seed
 from fracdse.search.storage import database_storage, file_storage, redacted
 from fracdse.search.trial_facts import LATER_PREFIX, VOID, to_record
 from fracdse.space import SearchSpace, parse_space
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RESULTS_FOLDER = Path("results")
 META_NAME = "study.json"
@@ -54,6 +57,19 @@ class Study:
     def in_database(self) -> bool:
         """Tell whether the trials are in a database, which other machines may write at the same time."""
         return not (self.folder / JOURNAL_NAME).exists()
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """All trials as a data frame, with units in the names of its columns."""
+        from fracdse.results.table import trials_frame
+
+        return trials_frame(self.records())
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from fracdse.results.notebook import study_html
+
+        return study_html(self.name, self.records(), self.space.objectives)
 
     def records(self) -> list[TrialRecord]:
         """Return every trial that counts, in order of their numbers.
