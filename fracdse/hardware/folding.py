@@ -73,6 +73,22 @@ def solve(design: Design, gates: GateStatistics | None = None, device: Device | 
         FoldingInfeasible: Nothing fits; the message names the binding resource and the least violating folding.
         ConfigError: The design is not a dataflow one, has no rate to reach, or the statistics are of another network.
     """
+    found = solve_or_none(design, gates, device)
+    if found is not None:
+        return found
+    device = device or load_device(design.device)
+    network = network_layers(design)
+    specs = folded_specs(network)
+    layers = solver_layers(specs, words_of(design, network, device.family), gates)
+    raise _infeasible(design, specs, layers, _rate_limit(design), layer_budgets(design, specs, device))
+
+
+def solve_or_none(design: Design, gates: GateStatistics | None = None, device: Device | None = None) -> Folding | None:
+    """Return what `solve` returns, or None, without a reason, where nothing fits.
+
+    Raises:
+        ConfigError: As `solve`.
+    """
     choices = design.accelerator
     if choices.architecture != "dataflow":
         raise ConfigError(f"accelerator.architecture = {choices.architecture!r} has no folding; only 'dataflow' has")
@@ -85,9 +101,7 @@ def solve(design: Design, gates: GateStatistics | None = None, device: Device | 
     limit = fastest_limit(layers, budgets) if rate_limit is None else rate_limit
     preference: Preference = "area" if rate_limit is None else "lut"
     chain = best_within(layers, limit, budgets, preference) if limit is not None else None
-    if chain is None:
-        raise _infeasible(design, specs, layers, rate_limit, budgets)
-    return _as_folding(specs, layers, chain)
+    return _as_folding(specs, layers, chain) if chain is not None else None
 
 
 def _rate_limit(design: Design) -> float | None:

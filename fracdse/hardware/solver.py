@@ -24,6 +24,8 @@ PRICES: dict[Preference, FloatArray] = {
     "lut": np.array([1.0, 1e-6, 1e-3, 1e-3]),
     "area": np.array([1.0, 1e-6, float(LUTS_PER_BRAM18), 1e-3]),
 }
+# LUTs and block RAM trade against each other: these prices of a block give cheap bounds on what can fit.
+_TRIED_PRICES = np.array([[1.0, 1e-6, price, 1e-3] for price in (1e-3, 8.0, 24.0, 64.0, 160.0, 1000.0)])
 
 
 @dataclass(frozen=True)
@@ -92,16 +94,45 @@ def best_within(layers: Sequence[Layer], limit: float, budgets: FloatArray, pref
         chain = cheapest(layers, limit, PRICES[name])
         if chain is None or chain.within(budgets):
             return chain
-    if chain is not None and chain.resources[0] > budgets[0] * (1 + 1e-9) + 1.0:
-        return None
     return fewest_luts_within(layers, limit, budgets)
 
 
+def fits(layers: Sequence[Layer], limit: float, budgets: FloatArray) -> bool:
+    """Tell whether any chain of at most `limit` cycles a layer stays within the budgets."""
+    chains = _priced_chains(layers, limit)
+    if any(chain.within(budgets) for chain in chains):
+        return True
+    return _possible(chains, budgets) and fewest_luts_within(layers, limit, budgets) is not None
+
+
+def _priced_chains(layers: Sequence[Layer], limit: float) -> list[Chain]:
+    """Return the cheapest chain for every price of a block RAM that is tried; empty where the limit allows none."""
+    chains = [cheapest(layers, limit, prices) for prices in _TRIED_PRICES]
+    return [chain for chain in chains if chain is not None]
+
+
+def _possible(chains: Sequence[Chain], budgets: FloatArray) -> bool:
+    """Tell whether every cheapest chain costs at most what the budgets cost at its prices; if not, nothing fits."""
+    return bool(chains) and all(
+        chain.resources @ prices <= budgets @ prices * (1 + 1e-9)
+        for chain, prices in zip(chains, _TRIED_PRICES, strict=True)
+    )
+
+
 def fewest_luts_within(layers: Sequence[Layer], limit: float, budgets: FloatArray) -> Chain | None:
-    """Return the chain of fewest LUTs within all budgets, by merging fronts a layer; None where there is none."""
-    rest = _least_rest(layers, limit)
-    if rest is None:
+    """Return the chain of fewest LUTs within all budgets, by merging fronts a layer; None where there is none.
+
+    A partial chain is dropped where what it takes and the least that the rest takes break a budget, at any of the tried
+    prices, or reach more LUTs than a chain that is already known to fit.
+    """
+    chains = _priced_chains(layers, limit)
+    if not _possible(chains, budgets):
         return None
+    known = [chain.resources[0] for chain in chains if chain.within(budgets)]
+    bounds = budgets.copy()
+    bounds[0] = min([budgets[0], *known])
+    prices = np.concatenate([np.eye(4), _TRIED_PRICES]).T
+    rest, allowed = _least_rest(layers, limit, prices), bounds @ prices * (1 + 1e-9) + 1e-9
     fronts: list[list[tuple[FloatArray, IndexArray]]] = []
     for index, layer in enumerate(layers):
         row: list[tuple[FloatArray, IndexArray]] = []
@@ -110,7 +141,7 @@ def fewest_luts_within(layers: Sequence[Layer], limit: float, budgets: FloatArra
             memories = np.flatnonzero(layer.cycles[lane] <= limit)
             if len(memories):
                 sums, origin = _arrivals(fronts[-1] if fronts else None, layer, lane, memories)
-            keep = np.flatnonzero(np.all(sums + rest[index][lane] <= budgets * (1 + 1e-12), axis=1))
+            keep = np.flatnonzero(np.all(sums @ prices + rest[index][lane] <= allowed, axis=1))
             keep = keep[nondominated(sums[keep])]
             row.append((sums[keep], origin[keep]))
         fronts.append(row)
@@ -127,21 +158,25 @@ def _arrivals(
         return own[memories], origin
     sums, origins = [], []
     for earlier, (front, _) in enumerate(before):
+        if not len(front):
+            continue
         for memory in memories:
             sums.append(front + (own[memory] + layer.table.between[earlier, lane]))
             places = np.arange(len(front))
             origins.append(np.stack([np.full_like(places, earlier), places, np.full_like(places, memory)], axis=1))
+    if not sums:
+        return np.zeros((0, 4)), np.zeros((0, 3), dtype=np.int64)
     return np.concatenate(sums), np.concatenate(origins)
 
 
-def _least_rest(layers: Sequence[Layer], limit: float) -> list[FloatArray] | None:
-    """Return, a layer and lane count, the least of each resource that all later layers take, shape (lanes, 4)."""
-    rest = [np.zeros((len(layers[-1].table.lanes), 4))]
+def _least_rest(layers: Sequence[Layer], limit: float, prices: FloatArray) -> list[FloatArray]:
+    """Return, a layer and lane count, the least that all later layers cost at each price, shape (lanes, prices)."""
+    rest = [np.zeros((len(layers[-1].table.lanes), prices.shape[1]))]
     for layer in reversed(layers[1:]):
-        own = np.where((layer.cycles <= limit)[:, :, None], layer.table.own, np.inf).min(axis=1)
-        rest.append((layer.table.between + (own + rest[-1])[None, :, :]).min(axis=1))
+        own = np.where((layer.cycles <= limit)[:, :, None], layer.table.own @ prices, np.inf).min(axis=1)
+        rest.append((layer.table.between @ prices + (own + rest[-1])[None, :, :]).min(axis=1))
     rest.reverse()
-    return rest if np.isfinite(rest[0]).any() else None
+    return rest
 
 
 def _least_of(layers: Sequence[Layer], fronts: list[list[tuple[FloatArray, IndexArray]]]) -> Chain | None:
@@ -185,7 +220,7 @@ def fastest_limit(layers: Sequence[Layer], budgets: FloatArray) -> float | None:
     low, high = 0, len(limits)
     while low < high:
         middle = (low + high) // 2
-        if best_within(layers, limits[middle], budgets, "lut") is not None:
+        if fits(layers, limits[middle], budgets):
             high = middle
         else:
             low = middle + 1

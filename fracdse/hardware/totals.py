@@ -1,4 +1,4 @@
-"""What a whole network takes, kept for all designs that differ only in what changes none of it: clock and gate target."""
+"""What a whole network takes, kept for all designs that differ only in what does not change it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from fracdse.design import Design
-from fracdse.errors import InfeasibleError
 from fracdse.folding import Folding
 from fracdse.gates import GateStatistics
 from fracdse.hardware.coefficients import coefficients_for
 from fracdse.hardware.cycles import latency_cycles
 from fracdse.hardware.devices import load_device
-from fracdse.hardware.folding import solve, solver_layers
+from fracdse.hardware.folding import solve_or_none, solver_layers
 from fracdse.hardware.layers import folded_specs, layer_foldings, network_units, words_of
 from fracdse.hardware.network import network_layers
 from fracdse.hardware.options import option_cycles, resources
@@ -90,7 +89,5 @@ def _cycle_counts(design: Design) -> tuple[float, ...]:
 
 @lru_cache(maxsize=200_000)
 def _solved(design: Design) -> Totals | None:
-    try:
-        return network_totals(design, solve(design))
-    except InfeasibleError:
-        return None
+    folding = solve_or_none(design)
+    return None if folding is None else network_totals(design, folding)

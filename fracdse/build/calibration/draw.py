@@ -11,8 +11,8 @@ from fracdse.hardware.network import network_layers
 from fracdse.hardware.options import allowed_memories, divisors
 from fracdse.topology import GatedConvSpec, StemSpec
 
-# Most networks stay below the first limit, so that a unit takes a second or two; one in eight goes up to the second.
-USUAL_PRODUCTS = 450
+# Most networks stay below the first limit, so that a unit takes a second or two; one in twelve goes up to the second.
+USUAL_PRODUCTS = 160
 LARGEST_PRODUCTS = 1500
 
 
@@ -26,11 +26,11 @@ def draw_design(generator: np.random.Generator) -> Design:
     side = pick(32, 64) if body == "mobilenet" else pick(8, 12, 16, 20, 24, 28, 32)
     power_of_two = bool(generator.random() < 0.25)
     return Design(
-        image=ImageFormat(side, side + (pick(0, 0, 4) if body == "resnet" else 0), pick(1, 3), pick(2, 5, 10, 20)),
+        image=ImageFormat(side, side + (pick(0, 0, 4) if body == "resnet" else 0), pick(1, 3), pick(2, 5, 10)),
         network=NetworkChoices(
             body=body,
             depth=8,
-            width=2 if body == "mobilenet" else pick(3, 4, 4, 5, 6, 6, 8, 8, 10, 12, 16),
+            width=2 if body == "mobilenet" else pick(2, 3, 4, 4, 5, 6, 8, 8, 12),
             thermometer_resolution=pick(4, 6, 8, 12, 16, 32, 64),
             shortcut_bits=pick(0, 0, 0, 2, 4),
             elastic_link=bool(generator.random() < 0.15),
@@ -50,7 +50,7 @@ def draw_folding(design: Design, generator: np.random.Generator) -> Folding:
     network = network_layers(design)
     specs = folded_specs(network)
     words = words_of(design, network, "xcup")
-    products = LARGEST_PRODUCTS if generator.random() < 0.125 else USUAL_PRODUCTS
+    products = LARGEST_PRODUCTS if generator.random() < 1 / 12 else USUAL_PRODUCTS
     layers = [_draw_layer(spec, words, products, generator) for spec in specs]
     return Folding(layers[0], tuple(layers[1:-1]), layers[-1])
 

@@ -36,7 +36,7 @@ def unit_rtlils(program: Program, folding: Folding, family: str) -> Iterator[tup
         if unit.kind in SYNTHESISED_KINDS:
             position = index[unit.layer]
             component = _component(unit.kind, program, specs[position], position, schedules, folding)
-            yield unit, rtlil.convert(component, name=unit.kind)
+            yield unit, rtlil.convert(component, name=unit.kind, emit_src=False)
 
 
 def _component(
