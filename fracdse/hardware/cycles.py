@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import comb
+from math import exp, lgamma, log
 
 from fracdse.folding import Memory
 from fracdse.gates import LayerGates
@@ -27,11 +27,17 @@ CLASSIFIER_LATENCY = 6
 def expected_trailing_cycles(channels: int, lanes: int, open_fraction: float = PRIOR_OPEN_FRACTION) -> float:
     """Return E[max(1, largest of `lanes` independent Binomial(channels / lanes, open_fraction))]."""
     depth = channels // lanes
-    below, expected = (1 - open_fraction) ** depth, 1.0
+    below, expected = _binomial(depth, 0, open_fraction), 1.0
     for count in range(1, depth):
-        below += comb(depth, count) * open_fraction**count * (1 - open_fraction) ** (depth - count)
+        below += _binomial(depth, count, open_fraction)
         expected += 1 - min(1.0, below) ** lanes
     return expected
+
+
+def _binomial(trials: int, count: int, chance: float) -> float:
+    """Return the probability of `count` successes; by logarithms, so that many trials do not overflow."""
+    ways = lgamma(trials + 1) - lgamma(count + 1) - lgamma(trials - count + 1)
+    return exp(ways + count * log(chance) + (trials - count) * log(1 - chance))
 
 
 def conv_cycles(spec: GatedConvSpec, lanes: int, memory: Memory, gates: LayerGates | None) -> float:

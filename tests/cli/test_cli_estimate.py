@@ -1,0 +1,84 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from fracdse.cli.estimate import command
+from fracdse.design import Design
+from fracdse.errors import ConfigError, InfeasibleError
+from fracdse.hardware.estimate import estimate
+
+ONE = """\
+name = "one"
+device = "ultra96v2"
+[data]
+name = "cifar10"
+[network]
+body = "resnet"
+depth = 8
+width = 8
+[accelerator]
+clock_mhz = 200.0
+"""
+
+
+def run(path: Path, *options: str) -> str:
+    result = CliRunner().invoke(command, [str(path), *options], catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.output
+
+
+@pytest.fixture
+def design_file(tmp_path: Path) -> Path:
+    path = tmp_path / "one.toml"
+    path.write_text(ONE)
+    return path
+
+
+def test_json_carries_figures_intervals_kind_and_folding(design_file: Path) -> None:
+    record = json.loads(run(design_file, "--json"))
+    figures = estimate(Design.from_dict(record["design"]))
+    assert record["lut"] == figures.lut.value
+    assert record["lut_low"] < record["lut"] < record["lut_high"]
+    assert record["bram18"] == record["bram18_low"] == figures.bram18.value
+    assert record["hardware_kind"] == "estimated"
+    assert len(record["folding"]["convs"]) == 6
+    assert record["gates"] == "prior"
+
+
+def test_the_table_names_the_device_and_every_figure(design_file: Path) -> None:
+    text = run(design_file)
+    assert "ultra96v2 (xczu3eg-sbva484-1-i), 200 MHz" in text
+    for name in ("lut", "ff", "bram18", "dsp", "cycles_per_frame", "fps", "latency_us", "power_w"):
+        assert f"\n{name}" in text
+    assert "low confidence" in text
+
+
+def test_a_choice_in_the_file_is_refused(design_file: Path) -> None:
+    design_file.write_text(ONE.replace("width = 8", "width = [8, 16]"))
+    with pytest.raises(ConfigError, match=r"network\.width"):
+        run(design_file)
+
+
+def test_a_design_that_fits_nowhere_is_infeasible(design_file: Path) -> None:
+    design_file.write_text(ONE.replace("width = 8", "width = 512"))
+    with pytest.raises(InfeasibleError, match="binds") as caught:
+        run(design_file)
+    assert caught.value.exit_code == 3
+
+
+def test_a_study_goes_with_a_trial_only(design_file: Path) -> None:
+    with pytest.raises(ConfigError, match="goes with a trial"):
+        run(design_file, "--study", "x")
+
+
+def test_the_command_imports_no_torch(design_file: Path) -> None:
+    code = (
+        "import sys\nfrom fracdse.cli.estimate import command\n"
+        f"command([{str(design_file)!r}], standalone_mode=False)\n"
+        "assert not {'torch', 'optuna', 'scipy', 'matplotlib', 'pandas', 'amaranth'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
