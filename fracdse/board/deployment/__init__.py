@@ -1,0 +1,1 @@
+"""From a design to a verified bundle: training in full, lowering, hardware, simulation, synthesis, build."""

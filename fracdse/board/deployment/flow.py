@@ -1,0 +1,207 @@
+"""A whole deployment, step after step, each saying what came out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fracdse.board.bundle import read_bundle, write_bundle
+from fracdse.board.deployment.figures import (
+    implemented_figures,
+    measured_figures,
+    simulated_figures,
+    synthesised_figures,
+)
+from fracdse.board.deployment.hardware import GeneratedHardware, generate
+from fracdse.board.deployment.request import DeployRequest, DeployResult, Listener
+from fracdse.board.deployment.trained import TrainedDesign, train_and_lower
+from fracdse.board.deployment.verification import Verification, verify
+from fracdse.board.selftest import BoardReport, run_selftest
+from fracdse.board.simulated_session import simulated_session
+from fracdse.build.simulation import SimulationOptions
+from fracdse.build.synthesis import SynthesisResult, synthesise
+from fracdse.build.tools import find_compiler, find_verilator, find_vivado, find_yosys
+from fracdse.build.verilator import CompileOptions
+from fracdse.build.vivado_plan import vivado_plan
+from fracdse.build.vivado_run import VivadoResult, run_vivado
+from fracdse.build.yosys import SynthesisOptions
+from fracdse.errors import ToolNotFound
+from fracdse.figures import HardwareFigures, Kind
+from fracdse.hardware.devices import load_device
+from fracdse.hardware.estimate import estimate
+from fracdse.hardware.folding import solve
+from fracdse.program.executor import Executor
+
+_GOLDEN_IMAGES = 100
+
+
+def deploy(request: DeployRequest, listener: Listener) -> DeployResult:
+    """Train, lower, generate, verify, synthesise, build and pack, as far as the targets ask.
+
+    Raises:
+        FracdseError: A step fails; its own subclass says which tool is missing, what differs, or what does not fit.
+    """
+    return _Deployment(request, listener).run()
+
+
+class _Deployment:
+    """The steps and what they have found so far."""
+
+    def __init__(self, request: DeployRequest, listener: Listener) -> None:
+        self._request = request
+        self._say = listener.say
+        self._listener = listener
+        self._device = load_device(request.design.device)
+        self._clock_mhz = request.design.accelerator.clock_mhz
+        self._figures: dict[Kind, HardwareFigures] = {}
+
+    def run(self) -> DeployResult:
+        self._check_tools()
+        trained = self._train()
+        hardware = self._generate(trained)
+        verification = self._simulate(trained, hardware) if "sim" in self._request.targets else None
+        synthesis = self._synthesise(hardware) if "yosys" in self._request.targets else None
+        plan, build = self._implement(trained, hardware) if "vivado" in self._request.targets else (None, None)
+        bundle = self._pack(trained, hardware, build)
+        board = self._request.board
+        report = self._run_on_board(bundle, board) if board is not None and not self._request.plan_only else None
+        return DeployResult(trained, hardware, self._figures, verification, synthesis, bundle, plan, report)
+
+    def _check_tools(self) -> None:
+        """Raise ToolNotFound now rather than after the training; Vivado's plan is worth writing without Vivado."""
+        if "sim" in self._request.targets:
+            find_verilator()
+            find_compiler()
+        find_yosys()  # makes the Verilog, whatever the target
+
+    def _train(self) -> TrainedDesign:
+        request = self._request
+        self._say(f"Training design {request.design.key} in full, with seed {request.seed}, in {request.folder}.")
+        trained = train_and_lower(
+            request.design, request.recipe, request.train_set, request.test_set,
+            seed=request.seed, folder=request.folder, progress=self._listener.epoch,
+        )  # fmt: skip
+        found = trained.agreement
+        self._say(
+            f"Test accuracy {found.float_accuracy:.2%} in float, {found.program_accuracy:.2%} as an integer program; "
+            f"same class for {found.same_class:.2%} of {found.images} test images."
+        )
+        for warning in trained.warnings:
+            self._say(f"Warning: {warning}")
+        return trained
+
+    def _generate(self, trained: TrainedDesign) -> GeneratedHardware:
+        folding = solve(self._request.design, trained.gates)
+        self._figures["estimated"] = estimate(self._request.design, trained.gates, folding)
+        hardware = generate(trained.program, folding)
+        self._say(f"Generated the accelerator, build id {hardware.build_id:016x}.")
+        return hardware
+
+    def _simulate(self, trained: TrainedDesign, hardware: GeneratedHardware) -> Verification:
+        images = self._request.test_set.images[: self._request.images]
+        self._say(f"Simulating {len(images)} test images with Verilator.")
+        options = SimulationOptions(jobs=self._request.jobs, compile=CompileOptions(jobs=self._request.jobs))
+        found = verify(hardware, trained.program, images, options)
+        self._figures["simulated"] = simulated_figures(self._latest, found.simulation, self._clock_mhz)
+        self._say(
+            f"All {found.logits:,} logits are the program's, bit for bit: frames back to back, with random pauses, and "
+            f"after a reset in mid-frame. {found.simulation.cycles_per_frame:,.0f} cycles a frame."
+        )
+        return found
+
+    def _synthesise(self, hardware: GeneratedHardware) -> SynthesisResult:
+        self._say("Synthesising with Yosys, unit by unit.")
+        options = SynthesisOptions(family=self._device.family, jobs=self._request.jobs)
+        found = synthesise(hardware.rtlil, hardware.top, options)
+        self._figures["synthesised"] = synthesised_figures(self._latest, found)
+        self._say(
+            f"Synthesised {len(found.units)} units ({found.tool}): {found.lut:,} LUT, {found.ff:,} FF, {found.bram18} "
+            f"BRAM18, {found.dsp} DSP; longest path {found.levels} levels."
+        )
+        return found
+
+    def _implement(self, trained: TrainedDesign, hardware: GeneratedHardware) -> tuple[Path, VivadoResult | None]:
+        """Write Vivado's plan and, unless only that is wanted, run it."""
+        extra = {"accelerator.fracdse": self._pack(trained, hardware, None).read_bytes()}
+        plan = vivado_plan(hardware.verilog, hardware.top, self._device, self._clock_mhz, extra)
+        folder = self._request.folder / f"vivado-{plan.digest[:12]}"
+        plan.write(folder)
+        (folder.parent / f"{folder.name}.tar.gz").write_bytes(plan.archive())
+        self._say(f"Wrote the build plan, digest {plan.digest[:16]}, to {folder} and {folder.name}.tar.gz.")
+        if self._request.plan_only:
+            return folder, None
+        try:
+            tool = find_vivado(self._request.vivado)
+        except ToolNotFound as error:
+            hint = f"{error.hint} The plan is in {folder}; its README.txt says how to run it on another machine."
+            raise ToolNotFound(error.message, hint=hint) from error
+        self._say(f"Building with Vivado {tool.version}.")
+        build = run_vivado(
+            plan, folder, tool, family=self._device.family, clock_mhz=self._clock_mhz,
+            timeout_s=self._request.time_limit_s, on_line=self._listener.line,
+        )  # fmt: skip
+        self._figures["implemented"] = implemented_figures(self._latest, build)
+        self._say(f"Placed and routed; worst slack {build.timing.wns_ns} ns at {self._clock_mhz:g} MHz.")
+        return folder, build
+
+    def _pack(self, trained: TrainedDesign, hardware: GeneratedHardware, build: VivadoResult | None) -> Path:
+        target = self._request.folder / f"{self._request.design.key}.fracdse"
+        self._request.folder.mkdir(parents=True, exist_ok=True)
+        digest = write_bundle(
+            target,
+            program=trained.program,
+            folding=hardware.folding,
+            build_id=hardware.build_id,
+            golden_images=self._golden_images,
+            golden_logits=Executor(trained.program).run(self._golden_images).logits,
+            facts=self._facts(trained, hardware),
+            bitstream=build.bitstream.read_bytes() if build else None,
+            handoff=build.handoff.read_bytes() if build else None,
+            verilog=hardware.verilog,
+        )
+        self._say(f"Wrote the bundle {target}, SHA-256 {digest}.")
+        return target
+
+    def _run_on_board(self, bundle: Path, address: str) -> BoardReport:
+        """Run the test images on the board and compare every logit; 'sim' stands for a simulated board."""
+        contents = read_bundle(bundle)
+        count = self._request.images
+        images, labels = self._request.test_set.images[:count], self._request.test_set.labels[:count]
+        if address == "sim":
+            with simulated_session(contents) as session:
+                report = run_selftest(contents, session.address, images, labels)
+        else:
+            report = run_selftest(contents, address, images, labels)
+            self._figures["measured"] = measured_figures(self._latest, report)
+        self._say(
+            f"{report.board}: all logits of {report.frames} frames are the program's; build id {report.build_id:016x}, "
+            f"{report.cycles_per_frame:,.0f} cycles a frame, {report.frames_per_s:,.0f} frames/s at "
+            f"{report.clock_set_mhz:g} MHz (asked: {report.clock_asked_mhz:g})."
+        )
+        return report
+
+    def _facts(self, trained: TrainedDesign, hardware: GeneratedHardware) -> dict[str, Any]:
+        """Return what is known of this design, as plain values that do not change from run to run."""
+        found = trained.agreement
+        return {
+            **self._request.facts,
+            "design_key": self._request.design.key,
+            "build_id": f"{hardware.build_id:016x}",
+            "seed": self._request.seed,
+            "test_images": found.images,
+            "test_accuracy": found.program_accuracy,
+            "float_test_accuracy": found.float_accuracy,
+            "same_class": found.same_class,
+            "hardware": {kind: figures.to_dict() for kind, figures in self._figures.items()},
+        }
+
+    @property
+    def _golden_images(self) -> NDArray[np.uint8]:
+        return self._request.test_set.images[:_GOLDEN_IMAGES]
+
+    @property
+    def _latest(self) -> HardwareFigures:
+        return next(reversed(self._figures.values()))

@@ -1,0 +1,109 @@
+"""The first half of a deployment: a design trained in full, lowered, and checked against its float network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fracdse.design import Design
+from fracdse.errors import ProgramError
+from fracdse.gates import GateStatistics
+from fracdse.network.export import export_parameters
+from fracdse.program.executor import Executor
+from fracdse.program.lowering import lower
+from fracdse.program.model import Program
+from fracdse.program.report import lowering_report
+from fracdse.training import train
+from fracdse.training.checkpoint import run_name
+from fracdse.training.data import Dataset, subsample, train_validation_split
+from fracdse.training.evaluation import evaluate
+from fracdse.training.history import EpochRecord
+from fracdse.training.recipe import Recipe
+
+AGREEMENT_NEEDED = 0.99
+_CALIBRATION_IMAGES = 500
+_REPORT_IMAGES = 100
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The program beside the float network on the whole test set; accuracies and the share of equal classes, 0 to 1."""
+
+    images: int
+    float_accuracy: float
+    program_accuracy: float
+    same_class: float
+
+
+@dataclass(frozen=True)
+class TrainedDesign:
+    """A design with its integer program.
+
+    Attributes:
+        design: What was trained.
+        program: Its integer program.
+        agreement: How the program compares with the float network.
+        gates: Gate statistics of the program on the test set.
+        warnings: Sentences for the user about what lowering lost.
+    """
+
+    design: Design
+    program: Program
+    agreement: Agreement
+    gates: GateStatistics
+    warnings: tuple[str, ...]
+
+
+def train_and_lower(
+    design: Design,
+    recipe: Recipe,
+    train_set: Dataset,
+    test_set: Dataset,
+    *,
+    seed: int,
+    folder: Path,
+    progress: Callable[[EpochRecord], None],
+) -> TrainedDesign:
+    """Train a design as a recipe says, lower it, and check the program on the whole test set.
+
+    Training goes on from its last epoch if it was interrupted, and is not repeated if it was finished: its folder,
+    below `folder`, is named by design, recipe, data and seed.
+
+    Raises:
+        TrainingError: The loss is not a number.
+        DataError: Data and design do not fit each other.
+        ProgramError: The network cannot be lowered, or the program's class is the float network's for less than 99 % of
+            the test images.
+    """
+    learned, validation = train_validation_split(train_set, recipe.validation, seed)
+    name = run_name(design, recipe, learned, seed)
+    target = folder / f"training-{name}"
+    network = train(
+        design, learned, validation, recipe, seed=seed, folder=target, resume=True, progress=progress
+    ).network
+    calibration = subsample(learned, _CALIBRATION_IMAGES, seed).images
+    parameters = export_parameters(network)
+    program = lower(parameters, calibration)
+    by_float = evaluate(network, test_set, gate_images=0)
+    by_program = Executor(program).run(test_set.images)
+    agreement = Agreement(
+        len(test_set),
+        by_float.accuracy,
+        float((by_program.predictions == test_set.labels).mean()),
+        float((by_program.predictions == by_float.predictions).mean()),
+    )
+    check_agreement(agreement)
+    warnings = lowering_report(parameters, program, calibration[:_REPORT_IMAGES]).warnings
+    return TrainedDesign(design, program, agreement, by_program.gates, warnings)
+
+
+def check_agreement(agreement: Agreement) -> None:
+    """Raise ProgramError where the program does not compute the float network's classes."""
+    if agreement.same_class < AGREEMENT_NEEDED:
+        raise ProgramError(
+            f"the integer program gives the float network's class for {agreement.same_class:.2%} of {agreement.images} "
+            f"test images; needed: {AGREEMENT_NEEDED:.0%} (accuracy {agreement.program_accuracy:.2%}, float "
+            f"{agreement.float_accuracy:.2%})",
+            hint="Raise accelerator.feature_bits or accelerator.constant_bits in the search space.",
+        )
