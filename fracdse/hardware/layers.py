@@ -1,7 +1,8 @@
 """From layers and their folding to units: the mirror of the accelerator's top level.
 
 A layer's own units depend on its folding alone (`own_units`); what stands between two layers depends on the lanes of
-both (`units_between`): the activation and the shortcut before a gated convolution, the pool before the classifier.
+both (`units_between`): the activation, the shortcut and the SI branch before a gated convolution, the pool before the
+classifier.
 """
 
 from __future__ import annotations
@@ -68,14 +69,7 @@ def own_units(spec: FoldedSpec, folding: LayerFolding, words: Words) -> tuple[Un
         "shortcut_bits": spec.shortcut_bits, "power_of_two": spec.power_of_two, "elastic_link": spec.elastic_link,
         "si_bits": words.feature_bits if spec.si else 0,
     }  # fmt: skip
-    units = [Unit(spec.name, "gated_conv", conv), Unit(spec.name, "post", post)]
-    if spec.si is not None:
-        branch = {
-            "in_channels": spec.in_channels, "out_channels": spec.out_channels, "width": spec.si.width,
-            "bits": spec.si.bits, "interaction": spec.si.interaction, "map_width": spec.in_width,
-        }  # fmt: skip
-        units.append(Unit(spec.name, "si", branch))
-    return tuple(units)
+    return (Unit(spec.name, "gated_conv", conv), Unit(spec.name, "post", post))
 
 
 def units_between(
@@ -97,7 +91,16 @@ def units_between(
             "banks": list(banks), "in_width": spec.in_width, "out_width": spec.out_width, "kernel": spec.kernel,
             "stride": spec.stride, "feature_bits": words.feature_bits, "shortcut_bits": spec.shortcut_bits,
         }  # fmt: skip
-        return (Unit(spec.name, "activation", activation), Unit(spec.name, "shortcut", shortcut))
+        units = [Unit(spec.name, "activation", activation), Unit(spec.name, "shortcut", shortcut)]
+        if spec.si is not None:
+            branch = {
+                "in_channels": spec.in_channels, "producer_lanes": producer.lanes, "lanes": folding.lanes,
+                "steps": spec.out_channels // folding.lanes, "width": spec.si.width, "bits": spec.si.bits,
+                "constant_bits": words.constant_bits, "feature_bits": words.feature_bits,
+                "interaction": spec.si.interaction, "map_width": spec.in_width,
+            }  # fmt: skip
+            units.append(Unit(spec.name, "si", branch))
+        return tuple(units)
     if isinstance(spec, ClassifierSpec):
         pool = {
             "channels": spec.features, "lanes": producer.lanes, "pixels": words.pool_pixels,

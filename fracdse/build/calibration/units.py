@@ -9,21 +9,25 @@ from amaranth.lib import wiring
 
 from fracdse.accelerator.activation import Activation
 from fracdse.accelerator.classifier import Classifier
+from fracdse.accelerator.control import Control
 from fracdse.accelerator.gated_conv import GatedConv, sum_bits
+from fracdse.accelerator.gearbox import WORD_BYTES
 from fracdse.accelerator.global_pool import GlobalPool
 from fracdse.accelerator.global_pool import sum_bits as pooled_sum_bits
 from fracdse.accelerator.post import Post
 from fracdse.accelerator.schedule import Schedule
 from fracdse.accelerator.shortcut import Shortcut, shortcut_shape
+from fracdse.accelerator.si_branch import SIBranch
+from fracdse.accelerator.si_products import si_bits
 from fracdse.accelerator.stem import Stem
 from fracdse.folding import Folding
 from fracdse.hardware.layers import folded_specs, layer_foldings, network_units, outputs, words_of
 from fracdse.hardware.network import network_layers
 from fracdse.hardware.registry import Unit
 from fracdse.program.model import Program
-from fracdse.topology import ClassifierSpec, GatedConvSpec, StemSpec
+from fracdse.topology import ClassifierSpec, GatedConvSpec, StemSpec, gated_convs
 
-SYNTHESISED_KINDS = ("stem", "activation", "gated_conv", "shortcut", "post", "pool", "classifier")
+SYNTHESISED_KINDS = ("stem", "activation", "gated_conv", "shortcut", "post", "si", "pool", "classifier", "control")
 
 
 def unit_rtlils(program: Program, folding: Folding, family: str) -> Iterator[tuple[Unit, str]]:
@@ -31,7 +35,7 @@ def unit_rtlils(program: Program, folding: Folding, family: str) -> Iterator[tup
     layers = network_layers(program.design)
     specs, foldings = folded_specs(layers), layer_foldings(folding)
     schedules = [Schedule.of(outputs(spec), chosen) for spec, chosen in zip(specs, foldings, strict=True)]
-    index = {spec.name: position for position, spec in enumerate(specs)} | {"pool": len(specs) - 1}
+    index = {spec.name: position for position, spec in enumerate(specs)} | {"pool": len(specs) - 1, "system": 0}
     for unit in network_units(layers, folding, words_of(program.design, layers, family)):
         if unit.kind in SYNTHESISED_KINDS:
             position = index[unit.layer]
@@ -48,6 +52,8 @@ def _component(
     folding: Folding,
 ) -> wiring.Component:
     bits, schedule = program.feature_bits, schedules[position]
+    if kind == "control":
+        return _control(program)
     if isinstance(spec, StemSpec):
         form = program.design.accelerator.input_layer
         return Stem(spec, program.stem, schedule, form=form, feature_bits=bits)
@@ -68,6 +74,8 @@ def _component(
         return Activation(layer.activation_thresholds, layer.descending, producer, feature_bits=bits)
     if kind == "shortcut":
         return Shortcut(spec, layer, producer, schedule, feature_bits=bits)
+    if kind == "si" and layer.si is not None:
+        return SIBranch(spec, layer.si, producer, schedule, feature_bits=bits)
     if kind == "gated_conv":
         return GatedConv(spec, layer, folding.convs[position - 1])
     return Post(
@@ -76,7 +84,17 @@ def _component(
         y_bits=sum_bits(spec, layer),
         shortcut_shape=shortcut_shape(layer, bits),
         feature_bits=bits,
-        si_bits=bits if layer.si is not None else 0,
+        si_bits=si_bits(layer.si) if layer.si is not None else 0,
+    )
+
+
+def _control(program: Program) -> Control:
+    image = program.design.image
+    return Control(
+        build_id=int(program.design.key, 16),
+        channels=[spec.out_channels for spec in gated_convs(program.design)],
+        classes=image.classes,
+        frame_words=-(-image.height * image.width * image.colours // WORD_BYTES),
     )
 
 

@@ -1,25 +1,63 @@
-"""The squeeze-and-interaction branch: three small fixed-point convolutions on multipliers."""
+"""The squeeze-and-interaction branch: two 1×1 convolutions and a 3×3 one between them, on multipliers, and two FIFOs.
+
+Squeeze takes a multiplier a producer lane and squeezed channel, expand one a lane and squeezed channel, interaction as
+many taps a cycle as keep up with the layer. Products of fewer than `NARROWEST_DSP_PRODUCT` bits are left to LUTs by
+synthesis.
+"""
 
 from __future__ import annotations
 
 from fracdse.design import Interaction
-from fracdse.hardware.terms import UnitTerms, bits_for
+from fracdse.hardware.memory_luts import ram_luts, rom_luts
+from fracdse.hardware.terms import UnitTerms
+from fracdse.memories import bram18, stream_memory
+
+NARROWEST_DSP_PRODUCT = 9
+_SLACK_PIXELS = 16
 
 
 def si_terms(
-    in_channels: int, out_channels: int, width: int, bits: int, interaction: Interaction, map_width: int
+    in_channels: int,
+    producer_lanes: int,
+    lanes: int,
+    steps: int,
+    width: int,
+    bits: int,
+    constant_bits: int,
+    feature_bits: int,
+    interaction: Interaction,
+    map_width: int,
 ) -> UnitTerms:
-    """Count the branch: one multiplier a squeezed channel in each of its three steps."""
-    sums = 2 * bits + bits_for(max(in_channels, 9 * width))
-    inner = 9 * width * (width if interaction == "full" else 1)
+    """Count the branch beside one layer."""
+    taps = -(-9 // min(steps, 9))
+    inner = taps * width * (width if interaction == "full" else 1)
+    outer = (producer_lanes + lanes) * width
+    sums = 2 * bits + 6
+    blocks = stream_memory(2 * width * bits, map_width) == "bram"
+    inner_dsp = inner if 2 * bits >= NARROWEST_DSP_PRODUCT else 0
+    outer_dsp = outer if bits + constant_bits >= NARROWEST_DSP_PRODUCT else 0
     return UnitTerms(
         "si",
         lut={
-            "sum_bits": width * sums * 3,
-            "line_luts": 2 * width * bits * -(-map_width // 32),
-            "weights": inner,
+            "word_bits": producer_lanes * feature_bits,
+            "outer_tables": producer_lanes * width * rom_luts(constant_bits, in_channels // producer_lanes)
+            + lanes * width * rom_luts(constant_bits, steps),
+            "inner_tables": inner * rom_luts(bits, -(-9 // taps)),
+            "tap_bits": taps * width * bits,
+            "sum_bits": (inner + outer) * sums,
+            "lut_products": (inner - inner_dsp) * bits * bits,
+            "fifos": 2 * ram_luts(width * bits, _SLACK_PIXELS),
+            "lines": 0 if blocks else ram_luts(2 * width * bits, map_width),
+            "window_bits": 3 * width * bits,
             "one": 1,
         },
-        ff={"sum_bits": width * sums * 3, "window_bits": 9 * width * bits, "one": 1},
-        dsp=3 * width,
+        ff={
+            "window_bits": 9 * width * bits,
+            "tap_bits": taps * width * bits,
+            "sum_bits": (lanes + 2 * width) * sums,
+            "operand_bits": (inner + outer) * bits,
+            "one": 1,
+        },
+        bram18=bram18(2 * width * bits, map_width) if blocks else 0,
+        dsp=inner_dsp + outer_dsp,
     )
