@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import cache
 from typing import Any, Literal, get_args, get_type_hints
 
 from fracdse.errors import ConfigError, nearest
@@ -64,8 +65,8 @@ class AcceleratorChoices:
     architecture: Architecture = "dataflow"
     clock_mhz: float = 250.0
     input_layer: InputLayer = "table"
-    feature_bits: int = 16
-    constant_bits: int = 16
+    feature_bits: int = 24
+    constant_bits: int = 24
     weight_memory: WeightMemory = "auto"
     folding: FoldingGoal = "fastest that fits"
     fps: float = 0.0
@@ -113,10 +114,16 @@ class Design:
         return cls(**parts, device=device)
 
 
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    """Return the types of a section's fields; finding them takes longer than checking a design against them."""
+    return get_type_hints(kind)
+
+
 def _section(kind: type[Any], values: Any, path: str) -> Any:
     if not isinstance(values, Mapping):
         raise ConfigError(f"design: [{path}] must be a table of keys, not {values!r}")
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     _check_keys(values, hints, path)
     return kind(**{name: checked_value(value, hints[name], f"{path}.{name}") for name, value in values.items()})
 

@@ -18,9 +18,10 @@ from fracdse.program.model import SIProgram
 
 
 class Squeeze(wiring.Component):
-    """z = sat((u + half) >> input_shift), a = sat((Σ squeeze·z + offset) >> shift): S values a pixel.
+    """z = sat((multiplier·u + offset) >> input_shift), a = sat((Σ squeeze·z + offset) >> shift): S values a pixel.
 
-    Stream in: `u`. Stream out: `a`, one beat a pixel. Latency 6 cycles after a pixel's last beat.
+    Stream in: `u`. Stream out: `a`, one beat a pixel. Latency 8 cycles after a pixel's last beat; one more multiplier a
+    lane for z.
     """
 
     def __init__(self, program: SIProgram, schedule: Schedule, *, feature_bits: int) -> None:
@@ -47,15 +48,12 @@ class Squeeze(wiring.Component):
         pipe = Pipeline(m, enable)
         step, last = step_counter(m, schedule.steps, accepted)
         first = step == 0
-        half = (1 << program.input_shift) >> 1
-        z = [
-            pipe.register(saturate((self.u.payload[lane] + half) >> program.input_shift, program.bits), name="z")
-            for lane in range(schedule.lanes)
-        ]
-        step = pipe.register(step)
+        z = [self._input(m, pipe, lane, step) for lane in range(schedule.lanes)]
+        for _ in range(3):
+            step = pipe.register(step)
         valid: Value = accepted
         marks: Value = Cat(first, last)
-        for _ in range(4):
+        for _ in range(6):
             valid = pipe.valid(valid)
             marks = pipe.register(marks)
         results = []
@@ -71,6 +69,17 @@ class Squeeze(wiring.Component):
         complete = pipe.valid(valid & marks[1])
         m.d.comb += [self.a.valid.eq(pipe.valid(complete)), self.a.payload.eq(Cat(results))]
         return m
+
+    def _input(self, m: Module, pipe: Pipeline, lane: int, step: Value) -> Value:
+        """Return a lane's word on the branch's grid, three stages later."""
+        program, channels = self._program, self._schedule.lane_channels(lane)
+        multipliers = [int(program.input_multiplier[c]) for c in channels]
+        multiplier = as_signed(constant_table(m, step, multipliers, name="input_multiplier"))
+        operands = pipe.registers(self.u.payload[lane], multiplier)
+        product = pipe.register(operands[0] * operands[1], name="scaled")
+        step = pipe.register(pipe.register(step))
+        offset = constant_table(m, step, [int(program.input_offset[c]) for c in channels], name="input_offset")
+        return pipe.register(saturate((product + offset) >> program.input_shift, program.bits), name="z")
 
     def _product(self, m: Module, pipe: Pipeline, channel: int, lane: int, z: Value, step: Value) -> Value:
         weights = [int(self._program.squeeze[channel, c]) for c in self._schedule.lane_channels(lane)]

@@ -34,8 +34,8 @@ class SIRunner:
     def run(self, words: NDArray[np.int32]) -> SIResult:
         """Run on input words (N, H, W, I)."""
         branch = self._branch
-        half = (1 << branch.input_shift) >> 1
-        z = saturate((words.astype(np.int64) + half) >> branch.input_shift, branch.bits)
+        scaled = words.astype(np.int64) * branch.input_multiplier + branch.input_offset
+        z = saturate(scaled >> branch.input_shift, branch.bits)
         a = _product(z, branch.squeeze) + branch.squeeze_offset
         a = saturate(a >> branch.squeeze_shift, branch.bits)
         b = convolve(a.astype(np.float64), self._interaction, self._stride).astype(np.int64)

@@ -15,6 +15,7 @@ from fracdse.program.fixed_point import (
     quantised,
     rounding_half,
     shift_for,
+    word_limits,
 )
 from fracdse.program.lower_si import lower_si
 from fracdse.program.model import GatedConvProgram, SignArray, StemProgram
@@ -42,6 +43,7 @@ def lower_gated_conv(
     alpha_x, beta_x = shortcut_scale(spec, before)
     gain, bias = layer.norm_out.scale.astype(float), layer.norm_out.shift.astype(float)
     slope = gain * lines.slope / after.alpha
+    _check_slopes(spec.name, slope, bits)
     shift = shift_for(slope, bits)
     constant = (gain * (lines.intercept + beta_x) + bias - after.beta) / after.alpha
     residual_multiplier, residual_shift = None, 0
@@ -111,6 +113,15 @@ def _link(
     shift = shift_for(slope, bits)
     offset = nearest_int(3 * layer.link * beta_x * 2.0**shift) + rounding_half(shift)
     return quantised(slope, shift, bits), offset, shift
+
+
+def _check_slopes(name: str, slope: RealArray, bits: int) -> None:
+    largest = float(np.max(np.abs(slope), initial=0.0))
+    if largest > word_limits(bits)[1] + 0.5:
+        raise ProgramError(
+            f"layer {name}: a multiplier of {largest:.0f} does not fit accelerator.constant_bits = {bits}",
+            hint="Words finer than the constants gain nothing: raise constant_bits, or lower feature_bits.",
+        )
 
 
 def _check_powers_of_two(name: str, slope: RealArray) -> None:

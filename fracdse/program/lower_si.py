@@ -1,41 +1,39 @@
 """Lower a squeeze-and-interaction branch to integers.
 
-Steps of the trained branch are powers of two. Its input words differ in scale from channel to channel, so squeeze
-carries alpha of the input and expand carries 1/alpha of the output; both therefore have `constant_bits`. beta of the
-input moves into the squeeze's offset: the 1×1 squeeze has no padding.
+The trained branch quantises its real input to `bits` bits with a power-of-two step, and its weights lie on such grids
+too. So one multiply-add a channel brings the residual words, whose scales differ from channel to channel, onto the
+branch's own grid, and squeeze and interaction are then exact. Only expand, which carries 1/alpha of the output, is
+rounded.
 """
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from fracdse.design import Design
-from fracdse.parameters import SIParameters
+from fracdse.parameters import FloatArray, SIParameters
 from fracdse.program.fixed_point import IntArray, RealArray, nearest_int, quantised, rounding_half, shift_for
-from fracdse.program.model import SIProgram
+from fracdse.program.model import SI_INPUT_BITS, SIProgram
 from fracdse.program.scales import WordScale
-
-_HEADROOM = 1.25
 
 
 def lower_si(si: SIParameters, design: Design, before: WordScale, out_gain: RealArray) -> SIProgram:
     """Lower a branch that reads words of scale `before` and adds out_gain (C,) words for each real unit."""
     bits = design.accelerator.constant_bits
-    # The smallest shift with which a channel's calibrated range, and a quarter more, fits z.
-    words = _HEADROOM * before.half / np.abs(before.alpha) / 2.0 ** (si.bits - 1)
-    input_shift = np.maximum(np.ceil(np.log2(words)), 0).astype(np.int64)
-    squeeze = si.squeeze * (before.alpha * 2.0**input_shift / si.squeeze_step)
-    squeeze_shift = shift_for(squeeze, bits)
-    squeeze_offset = (si.squeeze @ before.beta + si.squeeze_bias) / si.squeeze_step
-    interaction, interaction_shift = _interaction(si)
+    scale = before.alpha / si.input_step
+    input_shift = shift_for(scale, SI_INPUT_BITS)
+    offset = nearest_int(before.beta / si.input_step * 2.0**input_shift) + rounding_half(input_shift)
+    squeeze, squeeze_shift = _on_grid(si.squeeze, si.squeeze_step / si.input_step, si.bits, bits)
+    squeeze_offset = si.squeeze_bias.astype(float) / si.squeeze_step
+    interaction, interaction_shift = _on_grid(si.interaction, si.interaction_step / si.squeeze_step, si.bits, bits)
     expand = si.expand * out_gain[:, None] * si.interaction_step
     expand_shift = shift_for(expand, bits)
     return SIProgram(
         bits=si.bits,
+        input_multiplier=quantised(scale, input_shift, SI_INPUT_BITS),
+        input_offset=offset,
         input_shift=input_shift,
-        squeeze=quantised(squeeze, squeeze_shift, bits),
+        squeeze=squeeze,
         squeeze_offset=nearest_int(squeeze_offset * 2.0**squeeze_shift) + rounding_half(squeeze_shift),
         squeeze_shift=squeeze_shift,
         interaction=interaction,
@@ -46,9 +44,12 @@ def lower_si(si: SIParameters, design: Design, before: WordScale, out_gain: Real
     )
 
 
-def _interaction(si: SIParameters) -> tuple[IntArray, int]:
-    """Return the interaction's weights on `bits` bits and the shift from a's step to b's."""
-    steps_apart = round(math.log2(si.interaction_step / si.squeeze_step))
-    weight_shift = shift_for(si.interaction.astype(float), si.bits)
-    weight_shift = max(weight_shift, -steps_apart)
-    return quantised(si.interaction.astype(float), weight_shift, si.bits), weight_shift + steps_apart
+def _on_grid(weight: FloatArray, step_ratio: float, weight_bits: int, bits: int) -> tuple[IntArray, int]:
+    """Return weights as integers and the shift that leads from sums of input steps to output steps.
+
+    Weights on a grid of `weight_bits` bits become exact; where the output's step is finer than that, they are scaled
+    up.
+    """
+    steps_apart = round(math.log2(step_ratio))
+    weight_shift = max(shift_for(weight.astype(float), weight_bits), -steps_apart)
+    return quantised(weight.astype(float), weight_shift, bits), weight_shift + steps_apart

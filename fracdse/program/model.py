@@ -25,7 +25,7 @@ Gated conv:      k = number of the channel's three thresholds t1 ≤ t2 ≤ t3 w
                      given; `offset` makes up for its being floored
                  v = (multiplier[s, c]·y + offset[s, c]) >> shift
                  u' = sat(r + v + si, feature_bits)
-SI branch:       z = sat((u + half_c) >> input_shift_c, bits)         half = 2^(shift − 1), 0 where the shift is 0
+SI branch:       z = sat((input_multiplier_c·u + input_offset_c) >> input_shift, bits)
                  a = sat((Σ squeeze·z + squeeze_offset) >> squeeze_shift, bits)
                  b = sat((Σ interaction·a + 0) >> interaction_shift, bits)      3×3, stride of the layer, zero padding,
                      rounding half 2^(interaction_shift − 1) added before the shift
@@ -58,6 +58,9 @@ SignArray = NDArray[np.int8]
 BoolArray = NDArray[np.bool_]
 
 
+SI_INPUT_BITS = 18
+
+
 @dataclass(frozen=True)
 class StemProgram:
     """weight: (C, colours·levels, 3, 3) of ±1, channel order colour·levels + level; multiplier, offset: (C,)."""
@@ -70,14 +73,17 @@ class StemProgram:
 
 @dataclass(frozen=True)
 class SIProgram:
-    """squeeze: (S, I), interaction: (S, 1 or S, 3, 3), expand: (C, S); offsets (S,), (C,).
+    """input_multiplier, input_offset: (I,); squeeze: (S, I), interaction: (S, 1 or S, 3, 3), expand: (C, S); offsets
+    (S,), (C,).
 
-    input_shift: (I,). interaction, z, a and b have `bits` bits; squeeze and expand carry the residual's scales and have
-    `constant_bits`.
+    z, a and b have `bits` bits, input_multiplier `SI_INPUT_BITS` (so that a word times it is one DSP48E2), the other
+    weights up to `constant_bits`.
     """
 
     bits: int
-    input_shift: IntArray
+    input_multiplier: IntArray
+    input_offset: IntArray
+    input_shift: int
     squeeze: IntArray
     squeeze_offset: IntArray
     squeeze_shift: int

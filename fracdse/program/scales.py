@@ -26,10 +26,10 @@ from fracdse.topology import GatedConvSpec, gated_convs
 # Room beyond the calibrated range, and a range that is narrower than any quantiser on [−1, 1] can see.
 _HEADROOM = 1.25
 _NARROWEST = 2.0**-4
-# A layer may be this many times coarser within a chain than its own range allows, and in any case as coarse as 1/256
+# A layer may be this many times coarser within a chain than its own range allows, and in any case as coarse as 1/1024
 # with words of 16 bits (half of that for each bit more).
 _COARSER = 4.0
-_FINE_STEP = 2.0**-8
+_FINE_STEP = 2.0**-10
 _FINE_STEP_BITS = 16
 # Exponents of a residual's shift stay below this, less the word's width: products then fit 64 bits.
 _LARGEST_SHIFT = 40

@@ -9,7 +9,7 @@ import numpy as np
 
 from fracdse.errors import ProgramError
 from fracdse.program.fixed_point import word_limits
-from fracdse.program.model import GatedConvProgram, Program, SIProgram
+from fracdse.program.model import SI_INPUT_BITS, GatedConvProgram, Program, SIProgram
 from fracdse.topology import ClassifierSpec, GatedConvSpec, SIBranchSpec, StemSpec, topology
 
 SMALLEST_WORD, LARGEST_WORD = 6, 24
@@ -97,12 +97,12 @@ def _check_si(name: str, spec: GatedConvSpec, branch: SIBranchSpec, si: SIProgra
     _shape(f"{name}: interaction", si.interaction, (width, 1 if branch.interaction == "depthwise" else width, 3, 3))
     _shape(f"{name}: expand", si.expand, (spec.out_channels, width))
     _shape(f"{name}: expand_offset", si.expand_offset, (spec.out_channels,))
-    for part, bits in (("squeeze", constant_bits), ("interaction", si.bits), ("expand", constant_bits)):
+    for part, bits in (("squeeze", constant_bits), ("interaction", constant_bits), ("expand", constant_bits)):
         _narrow(f"{name}: {part}", getattr(si, part), bits)
-    _shape(f"{name}: input_shift", si.input_shift, (spec.in_channels,))
-    _shift(f"{name}: input_shift", int(si.input_shift.min()))
-    _shift(f"{name}: input_shift", int(si.input_shift.max()))
-    for part in ("squeeze_shift", "interaction_shift", "expand_shift"):
+    _shape(f"{name}: input_multiplier", si.input_multiplier, (spec.in_channels,))
+    _shape(f"{name}: input_offset", si.input_offset, (spec.in_channels,))
+    _narrow(f"{name}: input_multiplier", si.input_multiplier, SI_INPUT_BITS)
+    for part in ("input_shift", "squeeze_shift", "interaction_shift", "expand_shift"):
         _shift(f"{name}: {part}", getattr(si, part))
 
 

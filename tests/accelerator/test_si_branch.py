@@ -12,7 +12,9 @@ def branch(rng, channels, out, width, *, full, bits=6):
     half = 1 << (bits - 1)
     return SIProgram(
         bits=bits,
-        input_shift=int(rng.integers(0, 5)),
+        input_multiplier=rng.integers(-200, 200, channels),
+        input_offset=rng.integers(-2000, 2000, channels),
+        input_shift=int(rng.integers(8, 12)),
         squeeze=rng.integers(-500, 500, (width, channels)),
         squeeze_offset=rng.integers(-2000, 2000, width),
         squeeze_shift=8,
@@ -27,8 +29,8 @@ def branch(rng, channels, out, width, *, full, bits=6):
 def expected_si(program, u, stride):
     """u: (frames, channels, rows, columns)."""
     low, high = -(1 << (program.bits - 1)), (1 << (program.bits - 1)) - 1
-    half = (1 << program.input_shift) >> 1
-    z = np.clip((u + half) >> program.input_shift, low, high)
+    scaled = program.input_multiplier[:, None, None] * u + program.input_offset[:, None, None]
+    z = np.clip(scaled >> program.input_shift, low, high)
     a = np.einsum("sc,nchw->nshw", program.squeeze, z) + program.squeeze_offset[:, None, None]
     a = np.clip(a >> program.squeeze_shift, low, high)
     weight = program.interaction

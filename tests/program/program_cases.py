@@ -92,7 +92,9 @@ def random_si(rng, spec: GatedConvSpec, constant_bits: int) -> SIProgram:
     inputs = width if branch.interaction == "full" else 1
     return SIProgram(
         bits=branch.bits,
-        input_shift=rng.integers(0, 10, spec.in_channels),
+        input_multiplier=rng.integers(-(2**10), 2**10, spec.in_channels),
+        input_offset=rng.integers(-(2**16), 2**16, spec.in_channels),
+        input_shift=int(rng.integers(8, 18)),
         squeeze=rng.integers(-wide, wide, (width, spec.in_channels)),
         squeeze_offset=rng.integers(-(2**16), 2**16, width),
         squeeze_shift=int(rng.integers(0, 20)),

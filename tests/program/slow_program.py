@@ -99,8 +99,8 @@ def run_si(si: SIProgram, u, stride):
     width = len(si.squeeze)
     z = np.zeros(u.shape, object)
     for c, p, q in np.ndindex(u.shape):
-        shift = int(si.input_shift[c])
-        z[c, p, q] = sat((int(u[c, p, q]) + half(shift)) >> shift, si.bits)
+        scaled = int(si.input_multiplier[c]) * int(u[c, p, q]) + int(si.input_offset[c])
+        z[c, p, q] = sat(scaled >> si.input_shift, si.bits)
     a = convolve(z, si.squeeze[:, :, None, None], 1)
     for s, p, q in np.ndindex(a.shape):
         a[s, p, q] = sat((a[s, p, q] + int(si.squeeze_offset[s])) >> si.squeeze_shift, si.bits)
