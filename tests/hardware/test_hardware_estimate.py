@@ -18,12 +18,13 @@ SMALL = Design(image=ImageFormat(16, 16, 3, 10), network=NetworkChoices(depth=8,
 
 def test_cycles_of_the_reference_folding() -> None:
     """Golden: FracBNN's ResNet-20 with 8/4/2 lanes and weights in block RAM, gates as the prior says."""
-    folding = solve(Design())
+    design = Design(accelerator=AcceleratorChoices(feature_bits=16, constant_bits=16))
+    folding = solve(design)
     lanes = (8,) * 6 + (4,) * 6 + (2,) * 6
     convs = tuple(LayerFolding(c.name, n, "bram") for c, n in zip(folding.convs, lanes, strict=True))
     reference = Folding(LayerFolding("stem", 8, "logic"), convs, LayerFolding("classifier", 1, "bram"))
-    assert frame_cycles(Design(), reference) == pytest.approx(3906.175, abs=0.01)
-    figures = estimate(Design(), folding=reference)
+    assert frame_cycles(design, reference) == pytest.approx(3906.175, abs=0.01)
+    figures = estimate(design, folding=reference)
     assert (figures.bram18.value, figures.dsp.value) == (586, 85)
 
 

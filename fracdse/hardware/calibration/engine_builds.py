@@ -17,7 +17,7 @@ class EngineBuild:
     figures: Mapping[str, float]
 
 
-_ACCELERATOR = AcceleratorChoices(architecture="engine", constant_bits=12)
+_ACCELERATOR = AcceleratorChoices(architecture="engine", feature_bits=16, constant_bits=12)
 
 RELEASED_ENGINES = (
     EngineBuild(

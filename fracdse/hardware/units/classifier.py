@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fracdse.folding import Memory
 from fracdse.hardware.memory_luts import power_of_two_at_least, ram_luts, rom_luts
+from fracdse.hardware.multipliers import product_dsps
 from fracdse.hardware.terms import UnitTerms
 from fracdse.memories import bram18
 
@@ -33,5 +34,5 @@ def classifier_terms(
             "one": 1,
         },
         bram18=bram18(lanes * constant_bits, words) if blocks else 0,
-        dsp=lanes,
+        dsp=lanes * product_dsps(pooled_bits, constant_bits),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fracdse.hardware.memory_luts import rom_luts
+from fracdse.hardware.multipliers import product_dsps
 from fracdse.hardware.terms import UnitTerms
 
 
@@ -54,5 +55,10 @@ def post_terms(
             "si_bits": lanes * si_bits,
             "one": 1,
         },
-        dsp=lanes * (multiplied + (multiplied if elastic_link else 0) + int(scaled)),
+        dsp=lanes
+        * (
+            multiplied * product_dsps(sum_bits, constant_bits)
+            + multiplied * int(elastic_link) * product_dsps(shortcut, constant_bits)
+            + int(scaled) * product_dsps(shortcut, constant_bits)
+        ),
     )
