@@ -1,0 +1,118 @@
+"""What every key of a search space and every column of the table means, in a sentence each.
+
+Types, defaults and allowed names are not here: `generate_reference.py` takes them from the code, and refuses to run where
+a key has no text or a text has no key.
+"""
+
+TOP_LEVEL = {
+    "name": "The search's name; a new study takes it, with a number behind it where it is taken.",
+    "device": "The FPGA: the name of a file in `hw_models/devices`; a list searches several.",
+}
+
+SECTIONS = {
+    "data": "What the networks learn from.",
+    "objectives": "What is sought, each with its only sensible direction. Without this section: accuracy, bram18 and dsp.",
+    "constraints": "Hard limits on hardware figures. A design that misses one is never trained. For lut, ff, bram18 and dsp a "
+    "percentage, or a number up to 1 with a decimal point, is a share of the device: `lut = \"<= 0.80\"`.",
+    "network": "The network's choices. Each may be one value, a list, or a range "
+    "`{ low = …, high = …, step = …, log = … }` with `step` and `log` optional.",
+    "accelerator": "The accelerator's choices, written like the network's.",
+    "proxy": "The short training that every trial gets. Its defaults differ from those of `[training]`; both have the same keys.",
+    "training": "The full training of a chosen design by `fracdse deploy` and `fracdse train`; the keys of `[proxy]` are the same.",
+    "search": "How the space is searched.",
+}
+
+DATA = {
+    "name": "`digits`, `cifar10` or `imagenet`, looked up below FRACDSE_DATA or `./data`, or the path of a data set.",
+    "samples": "Most training images to use, classes in proportion; 0 is all.",
+    "image": "Height, width and colours, where only a design is estimated and no data is read.",
+    "classes": "Number of classes, beside `image`.",
+}
+
+SEARCH = {
+    "sampler": "Who proposes designs.",
+    "trials": "Trials in total.",
+    "workers": "Trials at the same time, a process each (1 to 256).",
+    "seed": "The seed that those of all trials are derived from.",
+}
+
+NETWORK = {
+    "body": "Shape of the network.",
+    "depth": "Layers with weights of the body `resnet`: 6·n + 2; other bodies have their own.",
+    "width": "Channels of the first stage, 1 to 1024.",
+    "thermometer_resolution": "Grey values that one level of the thermometer input stands for, 1 to 255.",
+    "gate_threshold": "Where training pulls the thresholds of the gates to, −64 to 64: higher closes more gates.",
+    "si_width": "Channels of the SI shortcut, 0 (none) to 64.",
+    "si_interaction": "The SI shortcut's middle convolution: a channel for itself, or all channels.",
+    "si_bits": "Bits of a word in the SI shortcut, 2 to 16.",
+    "shortcut_bits": "Bits of shortcuts, up to 8; 0 keeps them whole.",
+    "elastic_link": "Scale shortcuts by a learned factor.",
+    "power_of_two": "Round the scales of norms to powers of two: shifts take the place of multipliers.",
+    "batch_norm": "Normalise batches; without it, learned scales and clipped gradients.",
+    "clip_bits": "Bits that features are clipped to in training, 4 to 16; 0 does not clip.",
+    "codebook_bits": "Share 3×3 kernels of weights out of a codebook of 2 to this power, up to 8; 0 has none.",
+}
+
+ACCELERATOR = {
+    "architecture": "`dataflow`: a unit a layer, all at work; `engine`: one unit for all layers (estimate only).",
+    "clock_mhz": "Clock that the accelerator is built for, MHz.",
+    "input_layer": "First layer as tables of pixel values, or as a binary convolution that counts bits.",
+    "feature_bits": "Bits of a feature between layers.",
+    "constant_bits": "Bits of a multiplier that is folded out of norms.",
+    "weight_memory": "Where weights are: `auto` takes the cheapest for each layer.",
+    "folding": "Goal of the choice of lanes in every layer.",
+    "fps": "Frames a second that `smallest at fps` must reach; taken from the constraint on fps where it is 0.",
+    "lut_share": "Largest share of the device's LUTs that folding may use; taken from the constraint on lut.",
+}
+
+RECIPE = {
+    "epochs": "Epochs with binary weights.",
+    "real_epochs": "Epochs with real weights before them; 0 leaves that step out.",
+    "batch_size": "Images a step, from 2.",
+    "learning_rate": "First learning rate of each step.",
+    "schedule": "Of the binary step: a tenth at 40, 60 and 80 %, or linear to 0.",
+    "weight_decay": "Of the real step.",
+    "threshold_weight": "Weight of the loss that pulls gate thresholds to `network.gate_threshold`.",
+    "threshold_start": "Where gate thresholds start: at −1 as in the paper, or at the target.",
+    "augmentation": "`auto`: flips and crops for colour images, crops for others, none for tiny ones.",
+    "block_loss": "Distance of the blocks' outputs to the teacher's.",
+    "block_weight": "Weight of that distance.",
+    "logit_weight": "Weight of the divergence from the teacher's class probabilities.",
+    "temperature": "Of those probabilities.",
+    "label_weight": "Weight of the labels; 0 learns from the teacher alone.",
+    "distributional": "Take the teacher's distribution in place of the labels.",
+    "teacher": "Folder of a trained network; empty trains the float twin where a teacher is needed.",
+    "teacher_epochs": "Epochs of that twin; 0: as many as the network's.",
+    "distillation_order": "All blocks together, or one stage after the other.",
+    "samples": "Most training images to use; 0 is all.",
+    "validation": "Share of the training images that accuracy is measured on, never trained on.",
+    "rungs": "Epochs at which the worse half of the trials may be stopped.",
+    "gradient_clip": "Largest gradient against its weight, where there are no batch norms.",
+}
+
+FIGURES = {
+    "accuracy": "Top-1 on the validation part after the proxy, 0 to 1.",
+    "lut": "LUTs, those that serve as memory included.",
+    "ff": "Flip-flops.",
+    "bram18": "Block RAMs of 18 Kib; a 36 Kib block counts as two.",
+    "dsp": "DSP slices.",
+    "fps": "Frames a second at the design's clock, frames following one another.",
+    "cycles_per_frame": "Clock cycles from one frame's end to the next one's.",
+    "latency_us": "Time from the first pixel to the logits of one frame, µs.",
+    "power_w": "Power of the whole device, W; of low confidence while it is estimated.",
+}
+
+COLUMNS = {
+    "number": "The trial's number, from 0.",
+    "state": "complete, pruned, infeasible, failed, running or waiting.",
+    "hardware_kind": "What the row's hardware figures are: estimated, simulated, synthesised, implemented or measured. "
+    "CSV and JSON have a row a trial and kind; a figure that this kind of evidence does not give is empty.",
+    "open_fraction": "Share of gates that open, mean over layers, as measured on the trained proxy.",
+    "design_key": "Name of the design by its content: equal designs have equal keys.",
+    "device": "The FPGA.",
+    "seed": "The trial's own seed.",
+    "seconds": "Wall time that the trial took.",
+    "reason": "Why a trial failed, was stopped or is infeasible.",
+    "started": "When, in UTC.",
+    "finished": "When, in UTC.",
+}
