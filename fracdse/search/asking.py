@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -130,7 +131,10 @@ class Asker:
         return verdict(rung.values, table, list(self.study.space.objectives.values()), rung.epoch)
 
     def _ask_once(self, earlier: list[FrozenTrial]) -> Asked | None:
-        trial = self.optuna_study.ask()
+        with warnings.catch_warnings():
+            # Optuna warns that it beats only for `Study.optimize`; `Heartbeat` beats for us.
+            warnings.filterwarnings("ignore", "Heartbeat of storage is supposed")
+            trial = self.optuna_study.ask()
         heartbeat = Heartbeat(self.study.storage, trial._trial_id)
         heartbeat.start()
         params = suggest(trial, self.study.space)

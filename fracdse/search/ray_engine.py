@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import math
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fracdse.errors import StudyError, ToolNotFound
+from fracdse.errors import ConfigError, StudyError, ToolNotFound
 from fracdse.search.asking import Asked, Asker
 from fracdse.search.loop import Budget, Listener
 from fracdse.search.objective import AtRung, evaluate_step, stopped
@@ -85,11 +86,21 @@ class _Fleet:
             self._send(_Task(asked, None))
 
     def _capacity(self) -> int:
-        resources = self._ray.cluster_resources()
+        """Return how many trials the living nodes hold, which may change at any time."""
+        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        slots = sum(self._slots(resources) for resources in nodes)
+        if not slots and not self._tasks:
+            raise ConfigError(
+                f"no node of the Ray cluster has {self._shares.cpus:g} CPUs and {self._shares.gpus:g} GPUs for a trial",
+                hint="Ask for less with --cpus and --gpus.",
+            )
+        return slots
+
+    def _slots(self, resources: Mapping[str, float]) -> int:
         slots = resources.get("CPU", 0.0) / self._shares.cpus
         if self._shares.gpus:
             slots = min(slots, resources.get("GPU", 0.0) / self._shares.gpus)
-        return max(1, math.floor(float(slots)))
+        return math.floor(slots)
 
     def _send(self, task: _Task) -> None:
         reference = self._step.remote(self._problem, task.asked.design, task.asked.seed, self._checkpoints, task.at)

@@ -22,6 +22,7 @@ from fracdse.figures import HardwareFigures, Kind
 from fracdse.records import TrialRecord
 from fracdse.search.journal import JOURNAL_NAME
 from fracdse.search.locks import DriverLock, FileLock
+from fracdse.search.many_objects import many_objects
 from fracdse.search.seeds import derived_seed
 from fracdse.search.storage import database_storage, file_storage, redacted
 from fracdse.search.trial_facts import LATER_PREFIX, VOID, to_record
@@ -83,8 +84,9 @@ class Study:
         """Return every trial that counts and whose number is not among `numbers`; see `records`."""
         later = self._later()
         trials = self.optuna_study.get_trials(deepcopy=False)
-        found = (to_record(trial, later.get(trial.number, {})) for trial in trials if trial.number not in numbers)
-        return [record for record in found if record is not None]
+        with many_objects():
+            found = (to_record(trial, later.get(trial.number, {})) for trial in trials if trial.number not in numbers)
+            return [record for record in found if record is not None]
 
     def record(self, number: int) -> TrialRecord:
         """Return one trial.
@@ -206,7 +208,8 @@ def open_study(path_or_name: str | Path | None = None, storage_url: str | None =
     if meta["storage"] == JOURNAL_NAME:
         if not (folder / JOURNAL_NAME).is_file():
             raise StudyError(f"{folder} is damaged: {JOURNAL_NAME} is missing")
-        storage = file_storage(folder)
+        with many_objects():
+            storage = file_storage(folder)
     else:
         url = storage_url or os.environ.get("FRACDSE_STORAGE")
         if url is None:
