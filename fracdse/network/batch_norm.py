@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from fracdse.network.chunks import as_pixels, pixel_pieces
+from fracdse.network.native import kernels_for
 from fracdse.network.quantisers import power_of_two
 
 
@@ -25,7 +26,7 @@ class _BatchNorm(torch.autograd.Function):
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, epsilon: float, rounded: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
         x = x.contiguous(memory_format=torch.channels_last)
-        mean, variance = _statistics(as_pixels(x))
+        mean, variance = _statistics(x)
         rstd = torch.rsqrt(variance + epsilon)
         scale = power_of_two(weight * rstd) if rounded else weight * rstd
         ctx.save_for_backward(x, weight, mean, rstd, scale)
@@ -36,32 +37,51 @@ class _BatchNorm(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         x, weight, mean, rstd, scale = ctx.saved_tensors
-        gradient, pixels = as_pixels(gradients[0]), as_pixels(x)
-        total, product = torch.zeros_like(mean, dtype=torch.float64), torch.zeros_like(mean, dtype=torch.float64)
-        for piece in pixel_pieces(pixels):
-            total += gradient[piece].sum(0)
-            product += torch.mul(gradient[piece], pixels[piece]).sum(0)
+        gradient = gradients[0].contiguous(memory_format=torch.channels_last)
+        count = x.numel() // x.shape[1]
+        total, product = _sums(gradient, x)
         covariance = (product - total * mean).to(mean.dtype)
         d_bias = total.to(mean.dtype)
-        of_x = -weight * rstd.pow(3) * covariance / len(pixels)
-        constant = -scale * d_bias / len(pixels) - of_x * mean
-        d_x = torch.empty_like(x)
-        d_pixels = as_pixels(d_x)
-        for piece in pixel_pieces(pixels):
-            torch.addcmul(constant, pixels[piece], of_x, out=d_pixels[piece]).addcmul_(gradient[piece], scale)
+        of_x = -weight * rstd.pow(3) * covariance / count
+        constant = -scale * d_bias / count - of_x * mean
+        d_x = _blend(gradient, x, scale, of_x, constant)
         return d_x, covariance * rstd, d_bias, None, None
 
 
-def _statistics(pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and variance (C,) of (P, C)."""
-    total = torch.zeros(pixels.shape[1], dtype=torch.float64, device=pixels.device)
-    squares = torch.zeros_like(total)
+def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and variance (C,) of (N, C, H, W)."""
+    count = x.numel() // x.shape[1]
+    total, squares = _sums(x, x)
+    mean = total / count
+    variance = (squares / count - mean.square()).clamp_min_(0)
+    return mean.to(x.dtype), variance.to(x.dtype)
+
+
+def _sums(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return Σ x and Σ x·y a channel, in float64."""
+    kernels = kernels_for(x, y)
+    if kernels is not None:
+        return kernels.sums(x, y)
+    x_pixels, y_pixels = as_pixels(x), as_pixels(y)
+    total = torch.zeros(x.shape[1], dtype=torch.float64, device=x.device)
+    product = torch.zeros_like(total)
+    for piece in pixel_pieces(x_pixels):
+        total += x_pixels[piece].sum(0)
+        product += torch.mul(x_pixels[piece], y_pixels[piece]).sum(0)
+    return total, product
+
+
+def _blend(x: Tensor, y: Tensor, of_x: Tensor, of_y: Tensor, constant: Tensor) -> Tensor:
+    """Return of_x·x + of_y·y + constant, a channel each."""
+    out = torch.empty_like(x)
+    kernels = kernels_for(x, y, out)
+    if kernels is not None:
+        kernels.blend(x, y, (of_x, of_y, constant), out)
+        return out
+    x_pixels, y_pixels, pixels = as_pixels(x), as_pixels(y), as_pixels(out)
     for piece in pixel_pieces(pixels):
-        total += pixels[piece].sum(0)
-        squares += pixels[piece].square().sum(0)
-    mean = total / len(pixels)
-    variance = (squares / len(pixels) - mean.square()).clamp_min_(0)
-    return mean.to(pixels.dtype), variance.to(pixels.dtype)
+        torch.addcmul(constant, y_pixels[piece], of_y, out=pixels[piece]).addcmul_(x_pixels[piece], of_x)
+    return out
 
 
 def batch_norm(

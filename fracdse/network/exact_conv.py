@@ -41,18 +41,17 @@ def exact_groups(in_channels: int, kernel: int) -> int:
 
 
 def exact_conv2d(x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
-    """Convolve ±1 levels (N, I, H, W) with ±1 weights (C, I, k, k); the integers are exact, in x's type or float32.
+    """Convolve ±1 levels (N, I, H, W) with ±1 weights (C, I, k, k).
 
-    Zero padding adds 0. `x` is of `working_type`, channels last for speed.
+    Zero padding adds 0. `x` is of `working_type`; the integers returned are exact, in that type or float32, channels
+    last.
     """
-    in_channels, kernel = weight.shape[1], weight.shape[2]
-    if x.dtype != torch.bfloat16:
-        return conv2d(x, weight, stride=stride, padding=padding)
-    groups = exact_groups(in_channels, kernel)
-    if groups == 1:
-        return conv2d(x, weight, stride=stride, padding=padding)
+    groups = exact_groups(weight.shape[1], weight.shape[2]) if x.dtype == torch.bfloat16 else 1
     if groups > _MOST_GROUPS:
-        return conv2d(x.float(), weight.float(), stride=stride, padding=padding)
+        x, weight, groups = x.float(), weight.float(), 1
     parts = zip(x.chunk(groups, 1), weight.chunk(groups, 1), strict=True)
-    sums = [conv2d(part, kernel_part, stride=stride, padding=padding) for part, kernel_part in parts]
-    return torch.stack(sums).sum(0, dtype=torch.float32)
+    results = (conv2d(part, share, stride=stride, padding=padding) for part, share in parts)
+    total = next(results).contiguous(memory_format=torch.channels_last)
+    for result in results:
+        total = total.float().add_(result)
+    return total

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from fracdse.network.chunks import as_pixels, empty_map, image_pieces
 from fracdse.network.exact_conv import exact_conv2d, working_type
+from fracdse.network.native import kernels_for
 
 GATE_SLOPE = 5.0
 _ops = torch.ops.aten
@@ -37,10 +38,14 @@ def leading_and_trailing_bits(x: Tensor, dtype: torch.dtype) -> Tensor:
 
     The two-bit level is k = round((clamp(x, −1, 1) + 1)·1.5), halves to even, and k = 2·msb + lsb.
     """
-    thrice = x.mul(1.5).add_(1.5).clamp_(0, 3).round_().mul_(2).sub_(3)
-    leading = thrice.clamp(-1, 1)
     bits = empty_map(2 * x.shape[0], x, dtype)
     first, second = bits.chunk(2)
+    kernels = kernels_for(x) if dtype == torch.bfloat16 else None
+    if kernels is not None:
+        kernels.two_bits(x, first, second)
+        return bits
+    thrice = x.mul(1.5).add_(1.5).clamp_(0, 3).round_().mul_(2).sub_(3)
+    leading = thrice.clamp(-1, 1)
     first.copy_(leading)
     second.copy_(thrice.sub_(leading, alpha=2))
     return bits
@@ -71,9 +76,9 @@ class _FractionalConv(torch.autograd.Function):
         for piece in image_pieces(x):
             bits = leading_and_trailing_bits(x[piece], dtype)
             sums = exact_conv2d(bits, low_weight, stride, padding)
-            excess = _gate_into(out[piece], sums, limit)
+            _gate_into(out[piece], sums, limit)
             if keep_gates:
-                gates.append(excess > 0)
+                gates.append(sums.chunk(2)[0].to(x.dtype) > limit)
             if wanted:
                 kept += [bits, sums]
         gate = torch.cat(gates) if keep_gates else x.new_empty(0, dtype=torch.bool)
@@ -90,12 +95,11 @@ class _FractionalConv(torch.autograd.Function):
         d_weight = torch.zeros_like(weight, dtype=x.dtype)
         d_threshold = torch.zeros_like(threshold)
         for piece, bits, sums in zip(image_pieces(x), kept[::2], kept[1::2], strict=True):
-            both, halves, through_gate = _gradients_of_sums(gradient[piece], sums, threshold, limit, bits.dtype)
-            d_threshold -= as_pixels(through_gate).sum(0)
+            both, halves, d_piece_threshold = _gradients_of_sums(gradient[piece], sums, threshold, limit, bits.dtype)
+            d_threshold += d_piece_threshold
             d_bits, d_piece = _convolution_gradients(both, halves, bits, weight, ctx.geometry)
             d_weight += d_piece
-            own = d_x[piece].copy_(d_bits)
-            _ops.hardtanh_backward.grad_input(own, x[piece], -1.0, 1.0, grad_input=own)
+            _clip_gradient(d_bits, x[piece], d_x[piece])
         return d_x, d_weight, d_threshold, None, None, None
 
 
@@ -105,20 +109,31 @@ def _output_map(x: Tensor, weight: Tensor, stride: int) -> Tensor:
     return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
 
 
-def _gate_into(out: Tensor, sums: Tensor, limit: Tensor) -> Tensor:
-    """Write (2·M + gate·L)/3 into `out` for the sums of both passes, (2·N, C, H, W), and return M − limit."""
+def _gate_into(out: Tensor, sums: Tensor, limit: Tensor) -> None:
+    """Write (2·M + gate·L)/3 into `out` for the sums of both passes, (2·N, C, H, W)."""
     first, second = sums.chunk(2)
+    kernels = kernels_for(out)
+    if kernels is not None:
+        kernels.gate(first, second, limit, out)
+        return
     leading, trailing = out.copy_(first), second.to(out.dtype, copy=True)
     excess = leading - limit
     _ops.threshold_backward.grad_input(trailing, excess, 0, grad_input=trailing)
     leading.mul_(2 / 3).add_(trailing, alpha=1 / 3)
-    return excess
 
 
 def _gradients_of_sums(
     gradient: Tensor, sums: Tensor, threshold: Tensor, limit: Tensor, low_type: torch.dtype
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return A + B (N, …), A and B one after the other (2·N, …), and t (N, …); see the top of this file."""
+    """Return A + B (N, …), A and B one after the other (2·N, …), and −Σ t (C,); see the top of this file."""
+    halves = empty_map(2 * len(gradient), gradient, low_type)
+    half_a, half_b = halves.chunk(2)
+    kernels = kernels_for(gradient)
+    if kernels is not None:
+        both = torch.empty_like(half_a)
+        parts = sums.chunk(2)
+        d_threshold = kernels.gate_backward(gradient, (parts[0], parts[1]), (limit, threshold), (half_a, half_b, both))
+        return both, halves, d_threshold.to(gradient.dtype)
     leading, trailing = (part.to(gradient.dtype, copy=True) for part in sums.chunk(2))
     argument = torch.mul(leading, GATE_SLOPE * 2 / 3).sub_(GATE_SLOPE * threshold[:, None, None])
     slope = argument.sigmoid()
@@ -129,10 +144,19 @@ def _gradients_of_sums(
     first = torch.add(gradient, through, out=slope).mul_(2 / 3)
     opened = leading.sub_(limit)
     second = _ops.threshold_backward.grad_input(gradient, opened, 0, grad_input=opened).mul_(1 / 3)
-    halves = empty_map(2 * len(gradient), gradient, low_type)
-    for half, part in zip(halves.chunk(2), (first, second), strict=True):
-        half.copy_(part)
-    return first.add_(second).to(low_type), halves, through
+    half_a.copy_(first)
+    half_b.copy_(second)
+    return first.add_(second).to(low_type), halves, -as_pixels(through).sum(0)
+
+
+def _clip_gradient(gradient: Tensor, x: Tensor, out: Tensor) -> None:
+    """Write the gradient of a clamp to [−1, 1]."""
+    kernels = kernels_for(x, out) if gradient.dtype == torch.bfloat16 else None
+    if kernels is not None:
+        kernels.clip_backward(gradient.contiguous(memory_format=torch.channels_last), x, out)
+        return
+    out.copy_(gradient)
+    _ops.hardtanh_backward.grad_input(out, x, -1.0, 1.0, grad_input=out)
 
 
 def _convolution_gradients(

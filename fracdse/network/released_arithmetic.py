@@ -22,6 +22,8 @@ _LEVEL_DISTANCE = 2.0 / 3.0
 def released_fractional_conv2d(x: Tensor, weight: Tensor, threshold: Tensor, stride: int) -> tuple[Tensor, Tensor]:
     """Return output and gates (bool), both (N, C, H/stride, W/stride), for ±1 weights and thresholds (C,)."""
     padding = weight.shape[-1] // 2
+    # The released code stores maps channels first, and in which order a convolution adds depends on that.
+    x, weight = x.contiguous(), weight.contiguous()
     levels = torch.round((x.clamp(-1.0, 1.0) + 1.0) / _LEVEL_DISTANCE) * _LEVEL_DISTANCE - 1.0
     out_msb = conv2d(torch.sign(levels), weight, stride=stride, padding=padding) * 2.0 / 3.0
     gate = torch.sigmoid(GATE_SLOPE * (out_msb - threshold[:, None, None])) > 0.5

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fracdse.network.chunks import as_pixels, pixel_pieces
+from fracdse.network.native import kernels_for
 
 _ops = torch.ops.aten
 
@@ -30,6 +31,11 @@ class _PReLUOnto(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, slope: Tensor, base: Tensor, factor: float) -> Tensor:
         ctx.save_for_backward(x, slope)
         ctx.factor = factor
+        kernels = kernels_for(x, base)
+        if kernels is not None:
+            out = torch.empty_like(x)
+            kernels.prelu_onto(x, slope, base, factor, out)
+            return out
         out = nn.functional.prelu(x, slope)
         return out.mul_(factor).add_(base) if factor != 1.0 else out.add_(base)
 
@@ -37,6 +43,10 @@ class _PReLUOnto(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         x, slope = ctx.saved_tensors
         d_x = torch.empty_like(x, memory_format=torch.channels_last)
+        kernels = kernels_for(gradients[0], x)
+        if kernels is not None:
+            d_slope = kernels.prelu_backward(gradients[0], x, slope, ctx.factor, d_x).to(slope.dtype)
+            return d_x, d_slope, gradients[0], None
         d_slope = torch.zeros_like(slope)
         maps = (as_pixels(each) for each in (gradients[0], x, d_x))
         gradient, pixels, d_pixels = maps
