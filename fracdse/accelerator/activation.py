@@ -1,9 +1,9 @@
 """Residual words to two-bit activations: three thresholds a channel, and a whole pixel a beat.
 
-Stream in: `u`. Streams out: `residual`, the same words at the same time, for the shortcut; `codes`, one beat a pixel in the
-natural order of channels. Two comparators a lane: the middle threshold first, then the lower or the upper one. One beat of
-`u` a cycle; a pixel of codes appears 3 cycles after its last beat. A second pixel waits until the first is taken, so
-`u.ready` depends on registers and on `residual.ready` alone.
+Stream in: `u`. Streams out: `residual`, the same words at the same time, for the shortcut; `codes`, one beat a pixel
+in the natural order of channels. Two comparators a lane: the middle threshold first, then the lower or the upper one.
+One beat of `u` a cycle; a pixel of codes appears 3 cycles after its last beat. A second pixel waits until the first
+is taken, so `u.ready` depends on registers and on `residual.ready` alone.
 """
 
 from __future__ import annotations

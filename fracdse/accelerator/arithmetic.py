@@ -52,6 +52,7 @@ def saturate(value: Value, bits: int) -> Value:
     limit = Cat((~sign).replicate(bits - 1), sign)
     return Mux(fits, value[:bits], limit).as_signed()
 
+
 def as_signed(value: Value) -> Value:
     """Return a value as a signed one, a bit wider where it was unsigned."""
     return value if value.shape().signed else Cat(value, 0).as_signed()

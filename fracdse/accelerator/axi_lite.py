@@ -1,7 +1,7 @@
 """AXI4-Lite slave: one transaction at a time each way, turned into plain register strobes.
 
-Writes take address and data in any order; byte strobes are ignored, registers are always written whole. A read asks with
-`read_strobe` and waits for `read_done`. All responses are OKAY.
+Writes take address and data in any order; byte strobes are ignored, registers are always written whole. A read asks
+with `read_strobe` and waits for `read_done`. All responses are OKAY.
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
 """Linear classifier: one multiply-accumulate a lane and cycle over the pooled features of a frame.
 
-Stream in: `pooled`, features in a layer's schedule, one frame after the other. Stream out: `logits`, class 0 first; `last`
-is set beside a frame's last class. Lane p computes class g·lanes + p in group g: a group takes as many cycles as there are
-features, 5 more, and one for each of its logits. Two frames of features are held, so that one can arrive while the other is
-computed. A lane takes one DSP slice.
+Stream in: `pooled`, features in a layer's schedule, one frame after the other. Stream out: `logits`, class 0 first;
+`last` is set beside a frame's last class. Lane p computes class g·lanes + p in group g: a group takes as many cycles
+as there are features, 5 more, and one for each of its logits. Two frames of features are held, so that one can arrive
+while the other is computed. A lane takes one DSP slice.
 """
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from fracdse.accelerator.arithmetic import constant_table, shape_of, signed_bits
+from fracdse.accelerator.arithmetic import constant_table, shape_of
 from fracdse.accelerator.counters import step_counter
 from fracdse.accelerator.rom import Rom
 from fracdse.accelerator.schedule import Schedule
@@ -77,14 +77,14 @@ class Classifier(wiring.Component):
         weights = self._weights(m, running, frame_done)
         # One cycle for the memories, one for the operands, one for the product, one for the sum.
         marks = Cat(running, first, last, last_group)
-        group_1, group_2, group_3 = _delayed(m, group, 3)[1:]
+        group = _delayed(m, group, 3)[3]
         stages = _delayed(m, marks, 4)
         operand = Signal(signed(self._pooled_bits), reset_less=True)
         m.d.sync += operand.eq(feature)
         sums = []
         for index in range(self._lanes):
             biases = [int(value) for value in self._program.bias[index :: self._lanes]]
-            sums.append(self._sum(m, operand, weights[index], group_3, biases, stages[3]))
+            sums.append(self._sum(m, operand, weights[index], group, biases, stages[3]))
         self._send(m, sums, stages[4], free)
         return m
 
@@ -139,9 +139,7 @@ class Classifier(wiring.Component):
         m.d.sync += held.eq(rom.data)
         return [held.word_select(lane, bits).as_signed() for lane in range(self._lanes)]
 
-    def _sum(
-        self, m: Module, operand: Value, weight: Value, group: Value, biases: list[int], marks: Value
-    ) -> Signal:
+    def _sum(self, m: Module, operand: Value, weight: Value, group: Value, biases: list[int], marks: Value) -> Signal:
         """Multiply and add up; the sum starts from the bias where `marks` says 'first'."""
         product = Signal.like(operand * weight, name="product", reset_less=True)
         bias = constant_table(m, group, biases, name="bias")

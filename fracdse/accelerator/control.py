@@ -1,8 +1,8 @@
 """Registers and run control: what a driver sees of the accelerator (addresses: `fracdse.registers`).
 
-START opens the input for `FRAMES` frames and clears the counters; it is ignored during a run. `CYCLES` counts from START to
-the last logit taken; `FIRST_LATENCY` from the first word taken to the last logit of the first frame taken. RESET returns
-the data path and the counters to their state after reset and ends the run; `FRAMES` stays.
+START opens the input for `FRAMES` frames and clears the counters; it is ignored during a run. `CYCLES` counts from
+START to the last logit taken; `FIRST_LATENCY` from the first word taken to the last logit of the first frame taken.
+RESET returns the data path and the counters to their state after reset and ends the run; `FRAMES` stays.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class Control(wiring.Component):
         classes: Logits a frame.
         frame_words: 32-bit words a frame.
 
-    Members: `word_taken`, `frame_taken`: strobes of the input; `input_open`: words may be taken; `frame_done`: strobe of a
-    frame's last logit; `last_frame`: the frame whose logits come out is the last of the run; `restart`: resets the data
-    path; `open_{i}`, `open_{i}_valid`: open gates of a pixel of layer i.
+    Members: `word_taken`, `frame_taken`: strobes of the input; `input_open`: words may be taken; `frame_done`: strobe
+    of a frame's last logit; `last_frame`: the frame whose logits come out is the last of the run; `restart`: resets
+    the data path; `open_{i}`, `open_{i}_valid`: open gates of a pixel of layer i.
     """
 
     def __init__(self, *, build_id: int, channels: Sequence[int], classes: int, frame_words: int) -> None:
         self._build_id = build_id
-        self._constants = {
+        self._constants: dict[int, int] = {
             Register.BUILD_ID_LOW: build_id & 0xFFFF_FFFF,
             Register.BUILD_ID_HIGH: build_id >> 32,
             Register.GATED_LAYERS: len(channels),
@@ -92,8 +92,8 @@ class Control(wiring.Component):
         for index in range(self._layers):
             m.d.comb += getattr(gates, f"open_{index}").eq(getattr(self, f"open_{index}"))
             m.d.comb += getattr(gates, f"open_{index}_valid").eq(getattr(self, f"open_{index}_valid"))
-        values: dict[int, Value | int] = dict(self._constants)
-        values |= {
+        values: dict[int, Value | int] = {
+            **self._constants,
             Register.STATUS: busy | (done << 1),
             Register.FRAMES: frames,
             Register.FRAMES_DONE: frames_done,

@@ -1,8 +1,8 @@
 """Open gates of every layer since the start of a run, in 64 bits.
 
-A narrow counter a layer takes what comes in any cycle. One adder visits the layers in turn and moves the narrow counters'
-contents into 64-bit totals in LUT memory: one adder for all layers. `total` is the total of layer `slot`, so whoever wants
-to read one waits for its turn; the turn comes within `slots` cycles.
+A narrow counter a layer takes what comes in any cycle. One adder visits the layers in turn and moves the narrow
+counters' contents into 64-bit totals in LUT memory: one adder for all layers. `total` is the total of layer `slot`,
+so whoever wants to read one waits for its turn; the turn comes within `slots` cycles.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ WORD_BYTES = 4
 
 
 class Gearbox(wiring.Component):
-    """Cut words into pixels of `colours` bytes, `pixels` of them a frame; `frame_taken` strobes with a frame's last word."""
+    """Cut words into pixels of `colours` bytes, `pixels` a frame; `frame_taken` strobes with a frame's last word."""
 
     def __init__(self, *, colours: int, pixels: int) -> None:
         self._colours = colours

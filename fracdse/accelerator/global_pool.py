@@ -1,7 +1,7 @@
 """Global average pool: the sum of every channel over a whole feature map, rounded and shifted.
 
-Stream in: `u`, channels/lanes beats a pixel. Stream out: `pooled`, channels/lanes beats a frame, in the same order, while
-the frame's last pixel arrives. One beat a cycle, latency 1 cycle; LUT memory holds the sums of the steps.
+Stream in: `u`, channels/lanes beats a pixel. Stream out: `pooled`, channels/lanes beats a frame, in the same order,
+while the frame's last pixel arrives. One beat a cycle, latency 1 cycle; LUT memory holds the sums of the steps.
 """
 
 from __future__ import annotations
@@ -66,5 +66,7 @@ class GlobalPool(wiring.Component):
         m.d.comb += [read.addr.eq(step), write.addr.eq(step), write.data.eq(Cat(totals)), write.en.eq(accept)]
         with m.If(self.u.ready):
             m.d.sync += self.pooled.valid.eq(accept & last_pixel)
-            m.d.sync += (self.pooled.payload[lane].eq((total + half) >> self._shift) for lane, total in enumerate(totals))
+            m.d.sync += (
+                self.pooled.payload[lane].eq((total + half) >> self._shift) for lane, total in enumerate(totals)
+            )
         return m

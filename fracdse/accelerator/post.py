@@ -15,8 +15,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from fracdse.accelerator.arithmetic import as_signed, constant_table, saturate
-from fracdse.accelerator.multiply import multiply_add, shift_factor
 from fracdse.accelerator.counters import step_counter
+from fracdse.accelerator.multiply import multiply_add, shift_factor
 from fracdse.accelerator.pipeline import Pipeline
 from fracdse.accelerator.schedule import Schedule
 from fracdse.accelerator.streams import feature_stream, lanes_stream
@@ -87,9 +87,7 @@ class Post(wiring.Component):
         program = self._program
         return 5 + 4 * (program.link_multiplier is not None) + 3 * (program.residual_multiplier is not None)
 
-    def _lane(
-        self, m: Module, pipe: Pipeline, lane: int, step: Value, y: Value, x: Value, si: Value | None
-    ) -> Value:
+    def _lane(self, m: Module, pipe: Pipeline, lane: int, step: Value, y: Value, x: Value, si: Value | None) -> Value:
         program = self._program
         if program.link_multiplier is not None:
             y, x, step, si = self._link(m, pipe, lane, step, y, x, si)

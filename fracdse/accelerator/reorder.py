@@ -37,19 +37,16 @@ def plan_reorder(producer: Schedule, consumer: Schedule) -> ReorderPlan:
         [producer.place(consumer.channel(lane, step) % producer.channels) for lane in range(consumer.lanes)]
         for step in range(consumer.steps)
     ]
-    copies = [_copies(lane, places) for lane in range(producer.lanes)]
+    copies = [_copies(bank, places) for bank in range(producer.lanes)]
     groups: list[tuple[list[int | None], list[tuple[int, int]]]] = []
-    for lane, copy in ((lane, copy) for lane in range(producer.lanes) for copy in range(len(copies[lane]))):
-        _join(groups, copies[lane][copy], (lane, copy))
+    for bank in range(producer.lanes):
+        for copy, addresses in enumerate(copies[bank]):
+            _join(groups, addresses, (bank, copy))
     memories = tuple(
-        tuple(Bank(lane, tuple(address or 0 for address in addresses)) for lane, _ in members)
+        tuple(Bank(bank, tuple(address or 0 for address in addresses)) for bank, _ in members)
         for addresses, members in groups
     )
-    at = {
-        member: (memory, place)
-        for memory, (_, members) in enumerate(groups)
-        for place, member in enumerate(members)
-    }
+    at = {member: (memory, place) for memory, (_, members) in enumerate(groups) for place, member in enumerate(members)}
     sources = tuple(
         tuple(at[(row[lane][0], copies[row[lane][0]].index_of(step, row[lane][1]))] for step, row in enumerate(places))
         for lane in range(consumer.lanes)

@@ -1,8 +1,8 @@
 """FIFO of the shortcut: written in the producer's order and lanes, read in the consumer's.
 
-A ring of pixels. Writing (`x`, `x_valid`) has no back-pressure of its own; `ready` says that whoever feeds it may go on,
-and leaves room for `in_flight` beats that are still on their way. Reading is a stream, one beat a cycle. A pixel becomes
-readable 1 cycle after its last beat; its first beat then takes 1 cycle more.
+A ring of pixels. Writing (`x`, `x_valid`) has no back-pressure of its own; `ready` says that whoever feeds it may go
+on, and leaves room for `in_flight` beats that are still on their way. Reading is a stream, one beat a cycle. A pixel
+becomes readable 1 cycle after its last beat; its first beat then takes 1 cycle more.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class ResidualFifo(wiring.Component):
         return m
 
     def _writer(self, m: Module) -> tuple[Value, Signal, Signal]:
-        """Count the beats and pixels written; return the strobe of a whole pixel, the step and the place in the ring."""
+        """Count beats and pixels written; return the strobe of a whole pixel, the step and the place in the ring."""
         slot = Signal(range(self.pixels), name="write_slot")
         step, last = step_counter(m, self._producer.steps, self.x_valid)
         written = self.x_valid & last

@@ -13,7 +13,7 @@ from fracdse.memories import bram_columns
 
 
 class Rom(wiring.Component):
-    """Words of `bits` bits (unsigned); `data` follows `address` by one cycle, always. Block RAM is split into columns."""
+    """Words of `bits` bits, unsigned; `data` follows `address` by one cycle. Block RAM is split into columns."""
 
     def __init__(self, words: Sequence[int], bits: int, *, block: bool) -> None:
         self._words = words

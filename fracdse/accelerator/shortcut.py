@@ -1,8 +1,8 @@
 """The shortcut beside a gated convolution: average of stride×stride pixels, quantiser where there is one, FIFO.
 
-Stream in: `u`, in the order and lanes of the layer that made it. Stream out: `x`, in the order and lanes of this layer's
-sums, its channels repeated as cat(x, x). The FIFO holds what the convolution holds in its window and pipeline, so that the
-two paths can meet again without a deadlock; `u.ready` depends on registers alone.
+Stream in: `u`, in the order and lanes of the layer that made it. Stream out: `x`, in the order and lanes of this
+layer's sums, its channels repeated as cat(x, x). The FIFO holds what the convolution holds in its window and
+pipeline, so that the two paths can meet again without a deadlock; `u.ready` depends on registers alone.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ PIXEL_SLACK = 4
 def residual_pixels(spec: GatedConvSpec, producer_steps: int) -> int:
     """Return the least number of pixels that the FIFO of a layer must hold.
 
-    Between a pixel's arrival and its sums lie the rest of the window (a row and two pixels of a 3×3 kernel) and what the
-    convolution's pipeline holds. An SI branch has a window of its own. A strided layer starts with a burst of half an input
-    row's pixels instead.
+    Between a pixel's arrival and its sums lie the rest of the window (a row and two pixels of a 3×3 kernel) and what
+    the convolution's pipeline holds. An SI branch has a window of its own. A strided layer starts with a burst of
+    half an input row's pixels instead.
     """
     window = 0
     if spec.stride > 1:
@@ -42,8 +42,8 @@ def residual_pixels(spec: GatedConvSpec, producer_steps: int) -> int:
 def code_pixels(spec: GatedConvSpec) -> int:
     """Return the least depth of the FIFO in front of a layer's convolution, 0 for none.
 
-    A strided layer idles while an even row arrives and works through the odd one: a row of codes evens that out. Beside an
-    SI branch, a 1×1 convolution waits for the branch's window.
+    A strided layer idles while an even row arrives and works through the odd one: a row of codes evens that out.
+    Beside an SI branch, a 1×1 convolution waits for the branch's window.
     """
     if spec.stride > 1:
         return spec.in_width

@@ -1,7 +1,8 @@
 """The squeeze-and-interaction branch beside a gated convolution: squeeze, FIFO, interaction, FIFO, expand.
 
-Stream in: `u`, in the order of the layer that made it. Stream out: `si`, in the order of this layer's sums. It needs the same
-row of pixels ahead as the convolution, so both paths meet again without a deadlock; the FIFOs even out their bursts.
+Stream in: `u`, in the order of the layer that made it. Stream out: `si`, in the order of this layer's sums. It needs
+the same row of pixels ahead as the convolution, so both paths meet again without a deadlock; the FIFOs even out their
+bursts.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The 3×3 convolution of an SI branch on its few channels, depthwise or full.
 
-Stream in: `a`, one beat a pixel. Stream out: `b`, one beat an output pixel. `taps_at_once` of the nine taps are multiplied
-in a cycle, so an output pixel takes ceil(9 / taps_at_once) cycles; each of them takes a multiplier (one DSP slice) a weight.
+Stream in: `a`, one beat a pixel. Stream out: `b`, one beat an output pixel. `taps_at_once` of the nine taps are
+multiplied in a cycle, so an output pixel takes ceil(9 / taps_at_once) cycles; each of them takes a multiplier (one
+DSP slice) a weight.
 """
 
 from __future__ import annotations
@@ -69,13 +70,15 @@ class Interaction(wiring.Component):
         for _ in range(4):
             valid = pipe.valid(valid)
             marks = pipe.register(marks)
-        results = [self._channel(m, pipe, out, chosen, turn_1, enable & valid, marks[0]) for out in range(self._channels)]
+        results = [
+            self._channel(m, pipe, out, chosen, turn_1, enable & valid, marks[0]) for out in range(self._channels)
+        ]
         complete = pipe.valid(pipe.valid(valid & marks[1]))
         m.d.comb += [self.b.valid.eq(complete), self.b.payload.eq(Cat(results))]
         return m
 
     def _tap(self, pipe: Pipeline, index: int, turn: Value, rounds: int) -> Value:
-        """Return the pixel that multiplier `index` works on, one stage later: tap turn·taps + index, or 0 past the last."""
+        """Return the pixel of multiplier `index`, one stage later: tap turn·taps + index, or 0 past the last."""
         taps = self._window.window.payload
         positions = [round_ * self._taps + index for round_ in range(rounds)]
         zero = Const(0, self._program.bits * self._channels)

@@ -1,8 +1,8 @@
 """The first layer: packed pixels in, thermometer levels, binary 3×3 convolution without a gate, residual words out.
 
-Stream in: `words` (see `gearbox`). Stream out: `u`, channels/lanes beats a pixel. One beat a cycle; a row costs one cycle
-more. Two forms of the arithmetic, `table` and `popcount` (see `stem_lanes`). A lane takes one DSP slice, or none where the
-multipliers are powers of two.
+Stream in: `words` (see `gearbox`). Stream out: `u`, channels/lanes beats a pixel. One beat a cycle; a row costs one
+cycle more. Two forms of the arithmetic, `table` and `popcount` (see `stem_lanes`). A lane takes one DSP slice, or
+none where the multipliers are powers of two.
 """
 
 from __future__ import annotations

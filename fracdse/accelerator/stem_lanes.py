@@ -1,9 +1,10 @@
 """The two forms of the stem's arithmetic: Σ w·level over the taps of a window, for one output channel a lane and step.
 
-Both take one code a tap (3·row + column) and colour, tap by tap, and the step; they return y of every lane and the number
-of register stages in between.
+Both take one code a tap (3·row + column) and colour, tap by tap, and the step; they return y of every lane and the
+number of register stages in between.
 
-- table: one table a tap, colour and lane, addressed by code and step; then a tree of adders, a register after every level.
+- table: one table a tap, colour and lane, addressed by code and step; then a tree of adders, a register after every
+  level.
 - popcount: the levels themselves (i < code), XNOR with the weights, a compressor tree, minus half of what could match.
 """
 

@@ -1,7 +1,8 @@
 """3×3 window over a stream of pixels in raster order, with a border of one constant pixel all round.
 
-Stream in: `pixels`. Stream out: `window`, tap 3·row + column, one beat an output pixel. The unit scans one column and one row
-past the image to make the right and lower border; frames follow each other without a gap. One scan position a cycle.
+Stream in: `pixels`. Stream out: `window`, tap 3·row + column, one beat an output pixel. The unit scans one column and
+one row past the image to make the right and lower border; frames follow each other without a gap. One scan position a
+cycle.
 """
 
 from __future__ import annotations
@@ -62,7 +63,11 @@ class StemWindow(wiring.Component):
         taps = self.window.payload
         with m.If(advance):
             for i, new in enumerate(rows):
-                m.d.sync += [taps[3 * i].eq(taps[3 * i + 1]), taps[3 * i + 1].eq(taps[3 * i + 2]), taps[3 * i + 2].eq(new)]
+                m.d.sync += [
+                    taps[3 * i].eq(taps[3 * i + 1]),
+                    taps[3 * i + 1].eq(taps[3 * i + 2]),
+                    taps[3 * i + 2].eq(new),
+                ]
         inside = (row != 0) & (column != 0)
         if self._stride == 2:
             inside = row[0] & column[0]

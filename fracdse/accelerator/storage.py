@@ -1,4 +1,4 @@
-"""Buffers with one write and one read port, in the memory that `fracdse.memories` says: so its count is known beforehand."""
+"""Buffers with one write and one read port, in the memory that `fracdse.memories` says: its size is known in advance."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Thermometer encoding, seen as arithmetic: a pixel is the number of its levels that are +1, and 'outside' is a code more.
+"""Thermometer encoding as arithmetic: a pixel is the number of its levels that are +1, and 'outside' is one code more.
 
-The level count n of an 8-bit pixel p at resolution R is round(p / R), half to even, in 0 … levels. Level i of the pixel is
-+1 where i < n, else −1. A tap outside the image adds 0, whatever its weights.
+The level count n of an 8-bit pixel p at resolution R is round(p / R), half to even, in 0 … levels. Level i of the
+pixel is +1 where i < n, else −1. A tap outside the image adds 0, whatever its weights.
 """
 
 from __future__ import annotations

@@ -11,9 +11,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from fracdse.accelerator.control import Control
-from fracdse.accelerator.units import LayerUnits, Units, make_units
-from fracdse.folding import Folding
-from fracdse.program.model import Program
+from fracdse.accelerator.units import LayerUnits, Units
 from fracdse.registers import ADDRESS_BITS
 
 _PORTS = {
@@ -51,19 +49,10 @@ _PORTS = {
 
 
 class Accelerator(wiring.Component):
-    """Dataflow accelerator of an integer program.
+    """Dataflow accelerator: the units that `make_units` made of a program, connected."""
 
-    Args:
-        program: What it computes, bit for bit.
-        folding: Lanes, weight memories and channel orders of its layers.
-        build_id: 64 bits that a driver reads back.
-
-    Raises:
-        ConfigError: The folding does not fit the program.
-    """
-
-    def __init__(self, program: Program, folding: Folding, build_id: int) -> None:
-        self.units = make_units(program, folding, build_id)
+    def __init__(self, units: Units) -> None:
+        self.units = units
         super().__init__(_PORTS)
 
     def elaborate(self, platform: object) -> Module:

@@ -122,9 +122,7 @@ def _layer(
     return LayerUnits(spec.name.replace(".", "_"), activation, codes, conv, shortcut, si, post)
 
 
-def _check(
-    folding: Folding, stem: StemSpec, convs: list[GatedConvSpec], classifier: ClassifierSpec
-) -> None:
+def _check(folding: Folding, stem: StemSpec, convs: list[GatedConvSpec], classifier: ClassifierSpec) -> None:
     """Raise ConfigError where lanes do not divide channels or an order is not a permutation of them."""
     if len(folding.convs) != len(convs):
         raise ConfigError(f"folding has {len(folding.convs)} gated convolutions, the network has {len(convs)}")

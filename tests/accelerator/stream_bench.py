@@ -68,7 +68,9 @@ def exchange(
         while any(len(got[name]) < count for name, count in expected.items()):
             await ctx.tick()
             cycles[0] += 1
-            assert cycles[0] < limit, f"stuck with {({name: len(beats) for name, beats in got.items()})} of {dict(expected)}"
+            assert cycles[0] < limit, (
+                f"stuck with { ({name: len(beats) for name, beats in got.items()}) } of {dict(expected)}"
+            )
 
     for name, beats in inputs.items():
         simulator.add_testbench(feeder(name, beats), background=True)

@@ -11,7 +11,9 @@ from fracdse.accelerator.schedule import Schedule
 from fracdse.program.model import ClassifierProgram
 
 
-@pytest.mark.parametrize(("channels", "lanes", "pixels", "shift"), [(4, 2, 4, 2), (6, 2, 9, 0), (4, 4, 1, 3), (8, 1, 16, 1)])
+@pytest.mark.parametrize(
+    ("channels", "lanes", "pixels", "shift"), [(4, 2, 4, 2), (6, 2, 9, 0), (4, 4, 1, 3), (8, 1, 16, 1)]
+)
 def test_pool_matches_the_contract(channels, lanes, pixels, shift):
     rng = np.random.default_rng(pixels)
     schedule = Schedule(lanes, tuple(int(c) for c in rng.permutation(channels)))
@@ -29,7 +31,9 @@ def test_pool_matches_the_contract(channels, lanes, pixels, shift):
     assert got["pooled"] == pooled[:, order].reshape(-1, lanes).tolist()
 
 
-@pytest.mark.parametrize(("features", "feature_lanes", "classes", "lanes"), [(6, 2, 4, 1), (8, 4, 6, 3), (4, 1, 10, 10), (3, 3, 2, 1)])
+@pytest.mark.parametrize(
+    ("features", "feature_lanes", "classes", "lanes"), [(6, 2, 4, 1), (8, 4, 6, 3), (4, 1, 10, 10), (3, 3, 2, 1)]
+)
 @pytest.mark.parametrize("memory", ["logic", "bram"])
 def test_classifier_matches_the_contract(features, feature_lanes, classes, lanes, memory):
     rng = np.random.default_rng(classes)

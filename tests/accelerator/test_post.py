@@ -49,7 +49,9 @@ def expected_u(program, y, x, si):
 
 @pytest.mark.parametrize("lanes", [1, 2, 8])
 @pytest.mark.parametrize("power_of_two", [False, True])
-@pytest.mark.parametrize("extras", [(False, False, False), (True, False, False), (False, True, True), (True, True, True)])
+@pytest.mark.parametrize(
+    "extras", [(False, False, False), (True, False, False), (False, True, True), (True, True, True)]
+)
 def test_post_matches_the_contract(lanes, power_of_two, extras):
     link, residual, with_si = extras
     rng = np.random.default_rng(lanes)
