@@ -112,9 +112,10 @@ def stored_lane_count(taps: int, width: int, offsets: bool) -> TreeCount:
 
 @lru_cache(maxsize=10_000)
 def constant_rows_count(taps: int, rows: int, width: int, offsets: bool) -> TreeCount:
-    """Count all rows of constant weights: classes of taps counted once for four rows, then a sum of classes a row.
+    """Count all rows of constant weights: classes of taps counted once for four rows, butterflies of adders, an offset.
 
-    Over r rows of random weights the taps fall into 2^(r−1) classes of about equal size.
+    Over r rows of random weights the taps fall into 2^(r−1) classes of about equal size; r − 1 stages of additions and
+    subtractions turn their counts into the rows' sums.
     """
     luts = adder_bits = registers = latency = 0
     for first in range(0, rows, _ROWS_AT_ONCE):
@@ -123,14 +124,32 @@ def constant_rows_count(taps: int, rows: int, width: int, offsets: bool) -> Tree
         members = -(-taps // classes)
         bits = members.bit_length()
         shared = compressor_count([{0: members}], bits, register_inputs=False)
-        columns = dict.fromkeys(range(bits), classes)
-        _add_word(columns, bits if offsets else 0)
-        row = compressor_count([columns], width, register_inputs=False)
-        luts += classes * shared.luts + group * row.luts
-        adder_bits += classes * shared.adder_bits + group * row.adder_bits
-        registers += classes * shared.registers + group * row.registers
-        latency = max(latency, shared.latency + row.latency)
+        sums = _butterfly_bits(group, bits) + (group * width if offsets else 0)
+        luts += classes * shared.luts
+        adder_bits += classes * shared.adder_bits + sums
+        registers += classes * shared.registers + sums + (0 if offsets else group * width)
+        latency = max(latency, shared.latency + group)
     return TreeCount(luts, adder_bits, registers, latency)
+
+
+def _butterfly_bits(rows: int, bits: int) -> int:
+    """Return the adder bits that turn the counts of 2^(rows−1) classes into the sums of all rows.
+
+    A stage halves the classes of the rows before the last, by adding, and makes the last row's differences, which are
+    then added up by themselves.
+    """
+    total, classes = 0, 2 ** (rows - 1)
+    while classes > 1:
+        classes //= 2
+        bits += 1
+        total += classes * bits
+        own, own_bits = classes, bits
+        total += own * own_bits
+        while own > 1:
+            own //= 2
+            own_bits += 1
+            total += own * own_bits
+    return total
 
 
 def _add_word(columns: dict[int, int], bits: int) -> None:

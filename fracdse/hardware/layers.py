@@ -14,6 +14,7 @@ from fracdse.design import Design, InputLayer, WeightMemory
 from fracdse.folding import Folding, LayerFolding
 from fracdse.hardware.registry import Unit
 from fracdse.hardware.reorder import fifo_banks
+from fracdse.hardware.units.codes import code_pixels
 from fracdse.hardware.units.post import sum_width
 from fracdse.topology import ClassifierSpec, GatedConvSpec, LayerSpec, PoolSpec, StemSpec
 
@@ -90,8 +91,12 @@ def units_between(
             "in_channels": spec.in_channels, "producer_lanes": producer.lanes, "lanes": folding.lanes,
             "banks": list(banks), "in_width": spec.in_width, "out_width": spec.out_width, "kernel": spec.kernel,
             "stride": spec.stride, "feature_bits": words.feature_bits, "shortcut_bits": spec.shortcut_bits,
+            "si": spec.si is not None,
         }  # fmt: skip
         units = [Unit(spec.name, "activation", activation), Unit(spec.name, "shortcut", shortcut)]
+        queued = code_pixels(spec.in_width, spec.kernel, spec.stride, spec.si is not None)
+        if queued:
+            units.append(Unit(spec.name, "codes", {"channels": spec.in_channels, "pixels": queued}))
         if spec.si is not None:
             branch = {
                 "in_channels": spec.in_channels, "producer_lanes": producer.lanes, "lanes": folding.lanes,

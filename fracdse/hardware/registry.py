@@ -10,6 +10,7 @@ from fracdse.errors import ConfigError, nearest
 from fracdse.hardware.terms import UnitTerms
 from fracdse.hardware.units.activation import activation_terms
 from fracdse.hardware.units.classifier import classifier_terms
+from fracdse.hardware.units.codes import codes_terms
 from fracdse.hardware.units.control import control_terms
 from fracdse.hardware.units.gated_conv import gated_conv_terms
 from fracdse.hardware.units.pool import pool_terms
@@ -21,6 +22,7 @@ from fracdse.hardware.units.stem import stem_terms
 FORMULAS: dict[str, Callable[..., UnitTerms]] = {
     "stem": stem_terms,
     "activation": activation_terms,
+    "codes": codes_terms,
     "gated_conv": gated_conv_terms,
     "shortcut": shortcut_terms,
     "post": post_terms,

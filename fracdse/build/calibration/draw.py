@@ -25,6 +25,7 @@ def draw_design(generator: np.random.Generator) -> Design:
     body = "mobilenet" if generator.random() < 0.1 else "resnet"
     side = pick(32, 64) if body == "mobilenet" else pick(8, 12, 16, 20, 24, 28, 32)
     power_of_two = bool(generator.random() < 0.25)
+    feature_bits = pick(12, 14, 16, 18, 20, 24, 24)
     return Design(
         image=ImageFormat(side, side + (pick(0, 0, 4) if body == "resnet" else 0), pick(1, 3), pick(2, 5, 10)),
         network=NetworkChoices(
@@ -42,8 +43,8 @@ def draw_design(generator: np.random.Generator) -> Design:
         ),
         accelerator=AcceleratorChoices(
             input_layer="popcount" if generator.random() < 0.3 else "table",
-            feature_bits=pick(10, 12, 14, 16, 16, 18, 20),
-            constant_bits=pick(8, 10, 12, 16, 16, 18),
+            feature_bits=feature_bits,
+            constant_bits=feature_bits + pick(-2, 0, 0, 2) if feature_bits < 24 else 24,
         ),
     )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from amaranth.back import rtlil
-from amaranth.lib import wiring
+from amaranth.hdl import unsigned
+from amaranth.lib import data, wiring
 
 from fracdse.accelerator.activation import Activation
 from fracdse.accelerator.classifier import Classifier
@@ -16,10 +17,11 @@ from fracdse.accelerator.global_pool import GlobalPool
 from fracdse.accelerator.global_pool import sum_bits as pooled_sum_bits
 from fracdse.accelerator.post import Post
 from fracdse.accelerator.schedule import Schedule
-from fracdse.accelerator.shortcut import Shortcut, shortcut_shape
+from fracdse.accelerator.shortcut import Shortcut, code_pixels, shortcut_shape
 from fracdse.accelerator.si_branch import SIBranch
 from fracdse.accelerator.si_products import si_bits
 from fracdse.accelerator.stem import Stem
+from fracdse.accelerator.stream_fifo import StreamFifo
 from fracdse.folding import Folding
 from fracdse.hardware.layers import folded_specs, layer_foldings, network_units, outputs, words_of
 from fracdse.hardware.network import network_layers
@@ -27,7 +29,18 @@ from fracdse.hardware.registry import Unit
 from fracdse.program.model import Program
 from fracdse.topology import ClassifierSpec, GatedConvSpec, StemSpec, gated_convs
 
-SYNTHESISED_KINDS = ("stem", "activation", "gated_conv", "shortcut", "post", "si", "pool", "classifier", "control")
+SYNTHESISED_KINDS = (
+    "stem",
+    "activation",
+    "codes",
+    "gated_conv",
+    "shortcut",
+    "post",
+    "si",
+    "pool",
+    "classifier",
+    "control",
+)
 
 
 def unit_rtlils(program: Program, folding: Folding, family: str) -> Iterator[tuple[Unit, str]]:
@@ -72,6 +85,8 @@ def _component(
     layer = program.convs[position - 1]
     if kind == "activation":
         return Activation(layer.activation_thresholds, layer.descending, producer, feature_bits=bits)
+    if kind == "codes":
+        return StreamFifo(data.ArrayLayout(unsigned(2), spec.in_channels), code_pixels(spec))
     if kind == "shortcut":
         return Shortcut(spec, layer, producer, schedule, feature_bits=bits)
     if kind == "si" and layer.si is not None:

@@ -20,6 +20,7 @@ from fracdse.memories import bram18
 
 FUSED_STEPS = 8
 UNROLLED_STEPS = 2
+LARGEST_RELAXED_WIDTH = 16
 _QUEUED_PIXELS = 16
 BALANCED_ROWS = 512
 _CYCLES_AROUND_THE_TREE = 5
@@ -32,7 +33,7 @@ def border_bits(kernel: int, stride: int) -> int:
 
 def lag(taps: int, steps: int) -> int:
     """Return the pixels between a leading pass and its trailing pass."""
-    latency = 6 if taps <= 512 else 7
+    latency = 5 if taps <= 512 else 6
     return max(1, -(-(latency + _CYCLES_AROUND_THE_TREE) // (steps + steps // 4 + 1)))
 
 
@@ -53,8 +54,11 @@ def gated_conv_terms(
 ) -> UnitTerms:
     """Count the gated convolution of one layer on a height×width input."""
     column = (2 if kernel == 3 and stride == 2 else 1) * kernel * in_channels
+    steps = out_channels // lanes
+    relaxed = width <= LARGEST_RELAXED_WIDTH and 2 * stride**2 <= steps + 1
+    lines = (2 * in_channels, 2 * power_of_two_at_least(width)) if relaxed else (4 * in_channels, width)
     window_lut = {
-        "lines": ram_luts(4 * in_channels, width) if kernel == 3 else 0,
+        "lines": ram_luts(*lines) if kernel == 3 else 0,
         "column": column,
         "counters": width.bit_length() + height.bit_length(),
         "one": 1,
@@ -111,7 +115,7 @@ def _folded(taps: int, channels: int, lanes: int, borders: int, memory: Memory, 
     trailing_slots = 2 if steps >= FUSED_STEPS else slots
     queues = ram_luts(lanes * (sums + 1), power_of_two_at_least(max(2, slots * steps)))
     queues += lanes * ram_luts(sums, power_of_two_at_least(max(2, trailing_slots * steps)))
-    queues += lanes * ram_luts(step_bits, power_of_two_at_least(max(2, slots * steps)))
+    queues += lanes * ram_luts(step_bits, power_of_two_at_least(max(2, (slots - 2) * steps)))
     queues += ram_luts(lanes * counts, power_of_two_at_least(slots))
     sizes = chain_sizes(taps)
     return UnitTerms(

@@ -27,7 +27,8 @@ def post_terms(
     """Count the post unit of one layer; `si_bits` is the width of the SI branch's output, 0 without one."""
     steps = channels // lanes
     shortcut = shortcut_bits or feature_bits
-    multiplied = 0 if power_of_two else 1
+    # Scales are shifts only where the shortcut's words are: a quantised shortcut brings general constants back.
+    multiplied = 0 if power_of_two and not shortcut_bits else 1
     wide = constant_bits + sum_bits
     scaled = power_of_two and shortcut_bits > 0
     return UnitTerms(

@@ -14,9 +14,9 @@ _PIPELINE_BEATS = 16
 _PIXEL_SLACK = 4
 
 
-def fifo_pixels(in_width: int, out_width: int, kernel: int, stride: int, producer_steps: int, in_flight: int) -> int:
+def fifo_pixels(in_width: int, out_width: int, windowed: bool, stride: int, producer_steps: int, in_flight: int) -> int:
     """Return the pixels that the residual FIFO holds, a power of two."""
-    window = out_width if stride > 1 else in_width + 2 if kernel > 1 else 0
+    window = out_width if stride > 1 else in_width + 2 if windowed else 0
     least = window + _PIXEL_SLACK + -(-_PIPELINE_BEATS // producer_steps)
     reserve = 1 + -(-in_flight // producer_steps) if in_flight else 0
     return power_of_two_at_least(least + reserve)
@@ -33,11 +33,12 @@ def shortcut_terms(
     stride: int,
     feature_bits: int,
     shortcut_bits: int,
+    si: bool,
 ) -> UnitTerms:
     """Count the shortcut of one layer; `banks` are the producer lanes in each memory of its FIFO."""
     steps = in_channels // producer_lanes
     in_flight = (2 if stride == 2 else 0) + shortcut_bits
-    pixels = fifo_pixels(in_width, out_width, kernel, stride, steps, in_flight)
+    pixels = fifo_pixels(in_width, out_width, kernel > 1 or si, stride, steps, in_flight)
     word = shortcut_bits or feature_bits
     depth = pixels * power_of_two_at_least(steps)
     memories = [(count * word, depth) for count in banks]

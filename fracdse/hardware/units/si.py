@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from fracdse.design import Interaction
 from fracdse.hardware.memory_luts import ram_luts, rom_luts
+from fracdse.hardware.multipliers import product_dsps
 from fracdse.hardware.terms import UnitTerms
 from fracdse.memories import bram18, stream_memory
 
 NARROWEST_DSP_PRODUCT = 9
 _SLACK_PIXELS = 16
+_INPUT_MULTIPLIER_BITS = 18
 
 
 def si_terms(
@@ -30,22 +32,26 @@ def si_terms(
 ) -> UnitTerms:
     """Count the branch beside one layer."""
     taps = -(-9 // min(steps, 9))
+    scaled = feature_bits + _INPUT_MULTIPLIER_BITS
     inner = taps * width * (width if interaction == "full" else 1)
     outer = (producer_lanes + lanes) * width
     sums = 2 * bits + 6
     blocks = stream_memory(2 * width * bits, map_width) == "bram"
     inner_dsp = inner if 2 * bits >= NARROWEST_DSP_PRODUCT else 0
-    outer_dsp = outer if bits + constant_bits >= NARROWEST_DSP_PRODUCT else 0
+    squeeze_dsp = producer_lanes * width if 2 * bits >= NARROWEST_DSP_PRODUCT else 0
+    expand_dsp = lanes * width * product_dsps(bits, constant_bits)
+    input_dsp = producer_lanes * product_dsps(feature_bits, _INPUT_MULTIPLIER_BITS)
     return UnitTerms(
         "si",
         lut={
-            "word_bits": producer_lanes * feature_bits,
-            "outer_tables": producer_lanes * width * rom_luts(constant_bits, in_channels // producer_lanes)
+            "word_bits": producer_lanes * scaled,
+            "input_tables": producer_lanes * rom_luts(scaled, in_channels // producer_lanes),
+            "outer_tables": producer_lanes * width * rom_luts(bits, in_channels // producer_lanes)
             + lanes * width * rom_luts(constant_bits, steps),
             "inner_tables": inner * rom_luts(bits, -(-9 // taps)),
             "tap_bits": taps * width * bits,
             "sum_bits": (inner + outer) * sums,
-            "lut_products": (inner - inner_dsp) * bits * bits,
+            "lut_products": (inner - inner_dsp + producer_lanes * width - squeeze_dsp) * bits * bits,
             "fifos": 2 * ram_luts(width * bits, _SLACK_PIXELS),
             "lines": 0 if blocks else ram_luts(2 * width * bits, map_width),
             "window_bits": 3 * width * bits,
@@ -53,11 +59,12 @@ def si_terms(
         },
         ff={
             "window_bits": 9 * width * bits,
+            "word_bits": producer_lanes * scaled,
             "tap_bits": taps * width * bits,
             "sum_bits": (lanes + 2 * width) * sums,
             "operand_bits": (inner + outer) * bits,
             "one": 1,
         },
         bram18=bram18(2 * width * bits, map_width) if blocks else 0,
-        dsp=inner_dsp + outer_dsp,
+        dsp=inner_dsp + squeeze_dsp + expand_dsp + input_dsp,
     )
