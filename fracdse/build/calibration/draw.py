@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fracdse.design import AcceleratorChoices, Design, ImageFormat, NetworkChoices
+from fracdse.design import AcceleratorChoices, Body, Design, ImageFormat, NetworkChoices
 from fracdse.folding import Folding, LayerFolding, Memory
 from fracdse.hardware.layers import FoldedSpec, Words, folded_specs, outputs, words_of
 from fracdse.hardware.network import network_layers
@@ -22,7 +22,7 @@ def draw_design(generator: np.random.Generator) -> Design:
     def pick(*values: int) -> int:
         return int(generator.choice(values))
 
-    body = "mobilenet" if generator.random() < 0.1 else "resnet"
+    body: Body = "mobilenet" if generator.random() < 0.1 else "resnet"
     side = pick(32, 64) if body == "mobilenet" else pick(8, 12, 16, 20, 24, 28, 32)
     power_of_two = bool(generator.random() < 0.25)
     feature_bits = pick(12, 14, 16, 18, 20, 24, 24)

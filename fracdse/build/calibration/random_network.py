@@ -95,11 +95,12 @@ def _norm(generator: np.random.Generator, channels: int, spread: float, design: 
 
 def _powers(values: NDArray[np.float64]) -> FloatArray:
     """Round to the nearest power of two in the exponent, keeping signs."""
-    return (np.sign(values) * 2.0 ** np.round(np.log2(np.maximum(np.abs(values), 1e-3)))).astype(np.float32)
+    exponents = np.round(np.log2(np.maximum(np.abs(values), 1e-3)))
+    return np.asarray(np.sign(values) * 2.0**exponents, dtype=np.float32)
 
 
 def _normal(generator: np.random.Generator, shape: int | tuple[int, ...], mean: float, spread: float) -> FloatArray:
-    return generator.normal(mean, spread, shape).astype(np.float32)
+    return np.asarray(generator.normal(mean, spread, shape), dtype=np.float32)
 
 
 def _signs(generator: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:

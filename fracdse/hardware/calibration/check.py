@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fracdse.hardware.calibration.engine_builds import RELEASED_ENGINES
-from fracdse.hardware.calibration.fit import relative_error
+from fracdse.hardware.calibration.fit import SMALLEST_UNIT, relative_error
 from fracdse.hardware.calibration.points import Point
 from fracdse.hardware.calibration.refit import FITTED, Counted, counted_units
 from fracdse.hardware.coefficients import Coefficients
@@ -21,7 +21,7 @@ from fracdse.hardware.engine_cycles import engine_cycles
 class CheckRow:
     """Errors of one resource against one source.
 
-    Errors are relative to the model's figure; `coverage` is the share of values inside their 90 % interval, None where
+    Errors are relative to the tool's figure; `coverage` is the share of values inside their 90 % interval, None where
     the model states no interval or calls the figure exact; `exact` is the share of values that the model gives exactly.
     """
 
@@ -105,9 +105,8 @@ def error_row(resource: str, source: str, pairs: Sequence[tuple[float, float]]) 
 
 
 def _row(resource: str, source: str, values: Sequence[tuple[float, float, float | None]]) -> CheckRow:
-    errors = np.array([relative_error(predicted, actual) for predicted, actual, _ in values])
-    widths = [width for _, _, width in values if width is not None]
-    inside = [error <= width for error, (_, _, width) in zip(errors, values, strict=True) if width is not None]
+    errors = np.array([abs(predicted - actual) / max(actual, SMALLEST_UNIT) for predicted, actual, _ in values])
+    inside = [relative_error(predicted, actual) <= width for predicted, actual, width in values if width is not None]
     exact = float(np.mean([predicted == actual for predicted, actual, _ in values]))
     return CheckRow(
         resource,
@@ -116,7 +115,7 @@ def _row(resource: str, source: str, values: Sequence[tuple[float, float, float 
         float(np.median(errors)),
         float(np.quantile(errors, 0.95)),
         float(errors.max()),
-        float(np.mean(inside)) if widths else None,
+        float(np.mean(inside)) if inside else None,
         exact,
     )
 

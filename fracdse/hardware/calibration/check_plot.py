@@ -21,7 +21,7 @@ def plot_check(rows: Sequence[CheckRow], path: Path) -> None:
         axes.barh(places, [100 * getattr(row, name) for row in rows], color=colour, label=name.replace("_", " "))
     axes.set_yticks(places, [f"{row.resource}: {row.source.split(' (')[0]} ({row.points})" for row in rows], fontsize=7)
     axes.invert_yaxis()
-    axes.set_xlabel("error in % of the model's figure, on points that no fit has seen")
+    axes.set_xlabel("error in % of the tool's figure, on points that no fit has seen")
     axes.legend()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)

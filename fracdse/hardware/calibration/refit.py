@@ -18,7 +18,7 @@ from fracdse.hardware.terms import UnitTerms
 
 FittedResource = Literal["lut", "ff"]
 FITTED: tuple[FittedResource, ...] = ("lut", "ff")
-FEWEST_POINTS = 8
+FEWEST_POINTS = 20
 _CROSS_FITS = 5
 
 Formulas = dict[tuple[str, FittedResource], dict[str, Coefficient]]
