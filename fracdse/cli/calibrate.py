@@ -116,14 +116,14 @@ def _synthesise(networks: int, seed: int, jobs: int | None, family: str) -> None
 def _refit(family: str) -> None:
     from fracdse.hardware.calibration.points import builds_folder, read_points
     from fracdse.hardware.calibration.refit import refit
-    from fracdse.hardware.coefficients import coefficients_for, write_coefficients
+    from fracdse.hardware.coefficients import hand_counted, write_coefficients
 
     points = read_points(sorted(builds_folder().glob(f"*-{family}.csv")))
     if not points:
         raise DataError(
             f"there are no points for {family}", hint=f"Make some: fracdse calibrate --synthesise 40 --family {family}"
         )
-    base = coefficients_for(family)
+    base = hand_counted(family)
     path = write_coefficients(refit(points, base, _source(points)))
     click.echo(f"Wrote {path}; its error: fracdse calibrate --check", err=True)
 

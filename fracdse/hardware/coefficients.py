@@ -116,6 +116,13 @@ def coefficients_for(family: str, die: str = "") -> Coefficients:
     raise ConfigError(f"no coefficients for {family}", hint="Fit them: fracdse calibrate.")
 
 
+def hand_counted(family: str) -> Coefficients:
+    """Return the coefficients that were counted by hand, which every fit starts from; xcup's serve all families."""
+    folder = data_folder("hw_models") / "coefficients"
+    own = folder / f"first-principles-{family}.json"
+    return read_coefficients(own if own.exists() else folder / "first-principles-xcup.json")
+
+
 def write_coefficients(coefficients: Coefficients) -> Path:
     """Write coefficients to the file that their tool, version and part name, and return its path."""
     folder = data_folder("hw_models") / "coefficients"

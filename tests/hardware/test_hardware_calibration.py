@@ -9,7 +9,7 @@ from fracdse.hardware.calibration.conformal import conformal_half_width
 from fracdse.hardware.calibration.fit import fit
 from fracdse.hardware.calibration.points import Point, read_points, write_points
 from fracdse.hardware.calibration.refit import refit
-from fracdse.hardware.coefficients import coefficient_files, coefficients_for, read_coefficients
+from fracdse.hardware.coefficients import coefficient_files, coefficients_for, hand_counted, read_coefficients
 from fracdse.hardware.registry import unit_terms
 
 
@@ -91,6 +91,13 @@ def test_a_refit_keeps_formulas_that_have_no_points() -> None:
     assert fitted.lut["activation"].points > 0
     assert 0.01 < fitted.lut["activation"].half_width < 0.15
     assert fitted.predict(unit_terms("activation", {"channels": 16, "lanes": 4, "feature_bits": 16}), "lut") > 0
+
+
+def test_a_few_points_only_scale_the_hand_counted_formula() -> None:
+    base = hand_counted("xcup")
+    fitted = refit(synthetic_points(6, 0.0), base, "test").lut["activation"].coefficients
+    ratios = {name: fitted[name].value / base.lut["activation"].coefficients[name].value for name in fitted}
+    assert max(ratios.values()) == pytest.approx(min(ratios.values()))
 
 
 def test_a_fit_of_two_versions_is_refused() -> None:

@@ -18,7 +18,9 @@ from fracdse.hardware.terms import UnitTerms
 
 FittedResource = Literal["lut", "ff"]
 FITTED: tuple[FittedResource, ...] = ("lut", "ff")
-FEWEST_POINTS = 20
+# From so many points on every coefficient of a unit is fitted; from so few on, one factor on the hand-counted ones.
+FEWEST_POINTS = 60
+FEWEST_SCALED = 5
 _CROSS_FITS = 5
 
 Formulas = dict[tuple[str, FittedResource], dict[str, Coefficient]]
@@ -38,7 +40,7 @@ def counted_units(points: Sequence[Point]) -> list[Counted]:
 
 
 def refit(points: Sequence[Point], base: Coefficients, source: str) -> Coefficients:
-    """Fit all units that have points enough; the formulas of the others stay those of `base`.
+    """Fit all units that have points enough, scale those with a few; the formulas of the others stay those of `base`.
 
     Held-out points are not used. Half widths come from five fits that each leave out a fifth of the networks.
 
@@ -50,18 +52,20 @@ def refit(points: Sequence[Point], base: Coefficients, source: str) -> Coefficie
         raise DataError(f"one fit needs points of one tool, version and family; found {sorted(kinds)}")
     tool, version, family = kinds.pop()
     units = [unit for unit in counted_units(points) if not unit.point.held_out]
-    formulas = _fit_all(units)
-    left_out = _left_out_predictions(units)
+    formulas = _fit_all(units, base)
+    left_out = _left_out_predictions(units, base)
     resources: dict[FittedResource, dict[str, Formula]] = {"lut": dict(base.lut), "ff": dict(base.ff)}
     for (unit, resource), coefficients in formulas.items():
         mine = [entry for entry in units if entry.point.unit == unit]
-        errors = [
+        errors = [  # a unit of a single network is never left out, and keeps the half width of its base
             relative_error(left_out[resource][id(entry)], getattr(entry.point, resource))
             for entry in mine
             if id(entry) in left_out[resource]
         ]
         resources[resource][unit] = Formula(
-            coefficients=coefficients, half_width=conformal_half_width(errors), points=len(mine)
+            coefficients=coefficients,
+            half_width=conformal_half_width(errors) if errors else resources[resource][unit].half_width,
+            points=len(mine),
         )
     networks = sorted({entry.point.network for entry in units})
     return Coefficients(
@@ -76,13 +80,16 @@ def refit(points: Sequence[Point], base: Coefficients, source: str) -> Coefficie
     )
 
 
-def _fit_all(units: Sequence[Counted]) -> Formulas:
+def _fit_all(units: Sequence[Counted], base: Coefficients) -> Formulas:
     formulas: Formulas = {}
     for unit in sorted({entry.point.unit for entry in units}):
         mine = [entry for entry in units if entry.point.unit == unit]
-        if len(mine) < FEWEST_POINTS:
+        if len(mine) < FEWEST_SCALED:
             continue
         for resource in FITTED:
+            if len(mine) < FEWEST_POINTS:
+                formulas[unit, resource] = _scaled(mine, base, resource)
+                continue
             rows = [dict(_counts(entry.terms, resource)) for entry in mine]
             names = list(dict.fromkeys(name for row in rows for name in row))
             actual = np.array([getattr(entry.point, resource) for entry in mine], dtype=np.float64)
@@ -94,11 +101,23 @@ def _fit_all(units: Sequence[Counted]) -> Formulas:
     return formulas
 
 
-def _left_out_predictions(units: Sequence[Counted]) -> dict[FittedResource, dict[int, float]]:
+def _scaled(units: Sequence[Counted], base: Coefficients, resource: FittedResource) -> dict[str, Coefficient]:
+    """Scale the base's coefficients by the median ratio of points to its predictions."""
+    kind = units[0].point.unit
+    ratios = [max(getattr(entry.point, resource), 1) / max(base.predict(entry.terms, resource), 1.0) for entry in units]
+    ratio, spread = float(np.median(ratios)), float(np.std(ratios)) / len(ratios) ** 0.5
+    formula = (base.lut if resource == "lut" else base.ff)[kind]
+    return {
+        name: Coefficient(value=coefficient.value * ratio, standard_error=coefficient.value * spread)
+        for name, coefficient in formula.coefficients.items()
+    }
+
+
+def _left_out_predictions(units: Sequence[Counted], base: Coefficients) -> dict[FittedResource, dict[int, float]]:
     """Predict every unit by a fit that did not see its network; units without a fit are left out."""
     predictions: dict[FittedResource, dict[int, float]] = {"lut": {}, "ff": {}}
     for part in range(_CROSS_FITS):
-        formulas = _fit_all([entry for entry in units if entry.point.fold % _CROSS_FITS != part])
+        formulas = _fit_all([entry for entry in units if entry.point.fold % _CROSS_FITS != part], base)
         for entry in units:
             if entry.point.fold % _CROSS_FITS == part:
                 for resource in FITTED:
