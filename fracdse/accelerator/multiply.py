@@ -5,7 +5,7 @@ Latency: two register stages from operand and index to the product, a third to t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
@@ -78,14 +78,15 @@ def multiply_add(
     operand: Value,
     index: Value,
     multipliers: Sequence[int],
-    addend: Callable[[Value], Value],
+    offsets: Sequence[int],
     *,
     factor: int | None,
 ) -> Value:
-    """Return operand·multipliers[index] + addend, three stages later.
+    """Return operand·multipliers[index] + offsets[index], three stages later.
 
-    `addend` is given `index` one stage later and returns the value to add at that stage.
+    No register lies between the table of offsets and the adder, so that both become one LUT a bit.
     """
     product, carry = product_and_carry(m, pipe, operand, index, multipliers, factor=factor)
-    added = pipe.register(addend(pipe.register(index, name="index")), name="addend")
-    return pipe.register(add_with_carry(product, added, carry), name="sum")
+    index = pipe.register(pipe.register(index, name="index"), name="index")
+    offset = as_signed(constant_table(m, index, offsets, name="offset"))
+    return pipe.register(add_with_carry(product, offset, carry), name="sum")

@@ -3,7 +3,7 @@
     y + link  →  side of the split  →  multiplier·y + offset  →  + residual (+ SI)  →  saturated u'
 
 Streams in: `sums` (y, before the link), `shortcut` (x) and, where the layer has an SI branch, `si`; all carry
-channels/lanes beats a pixel in the layer's schedule. Stream out: `u`. One beat a cycle; latency 5 cycles, 4 more with a
+channels/lanes beats a pixel in the layer's schedule. Stream out: `u`. One beat a cycle; latency 6 cycles, 4 more with a
 link and 3 more with a residual multiplier. All stages stall together when `u` is not taken. A lane takes one DSP slice,
 or none where all its layer's multipliers are powers of two.
 """
@@ -14,7 +14,7 @@ from amaranth.hdl import Cat, Module, Shape, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from fracdse.accelerator.arithmetic import as_signed, constant_table, saturate
+from fracdse.accelerator.arithmetic import constant_table, saturate
 from fracdse.accelerator.counters import step_counter
 from fracdse.accelerator.multiply import multiply_add, shift_factor
 from fracdse.accelerator.pipeline import Pipeline
@@ -85,7 +85,7 @@ class Post(wiring.Component):
     @property
     def _latency(self) -> int:
         program = self._program
-        return 5 + 4 * (program.link_multiplier is not None) + 3 * (program.residual_multiplier is not None)
+        return 6 + 4 * (program.link_multiplier is not None) + 3 * (program.residual_multiplier is not None)
 
     def _lane(self, m: Module, pipe: Pipeline, lane: int, step: Value, y: Value, x: Value, si: Value | None) -> Value:
         program = self._program
@@ -96,21 +96,16 @@ class Post(wiring.Component):
         split = constant_table(m, step, self._of(lane, program.split), name="split")
         side, y, step = pipe.registers(y >= split, y, step)
         x = pipe.register(x if si is None else x + si)
-        x = pipe.register(x)
         index = Cat(side, step)
-        sides = [self._of(lane, program.offset[s]) for s in (0, 1)]
-        offsets = [value for pair in zip(*sides, strict=True) for value in pair]
-        multipliers = [program.multiplier[s, c] for c in self._schedule.lane_channels(lane) for s in (0, 1)]
-        shift = program.shift
-
-        def addend(index: Value) -> Value:
-            low = constant_table(m, index, [value % (1 << shift) for value in offsets], name="offset_low")
-            high = constant_table(m, index, [value >> shift for value in offsets], name="offset_high")
-            return Cat(_extend(low, shift), as_signed(x + high)).as_signed()
-
+        lane_channels = self._schedule.lane_channels(lane)
+        offsets = [int(program.offset[s, c]) for c in lane_channels for s in (0, 1)]
+        multipliers = [int(program.multiplier[s, c]) for c in lane_channels for s in (0, 1)]
         factor = shift_factor([int(value) for value in program.multiplier.flat])
-        total = multiply_add(m, pipe, y, index, multipliers, addend, factor=factor)
-        return pipe.register(saturate(total >> shift, self._bits), name="u")
+        total = multiply_add(m, pipe, y, index, multipliers, offsets, factor=factor)
+        for _ in range(3):
+            x = pipe.register(x, name="residual")
+        result = pipe.register((total >> program.shift) + x, name="result")
+        return pipe.register(saturate(result, self._bits), name="u")
 
     def _of(self, lane: int, constants: IntArray) -> list[int]:
         return [int(constants[channel]) for channel in self._schedule.lane_channels(lane)]
@@ -122,14 +117,13 @@ class Post(wiring.Component):
         program = self._program
         assert program.link_multiplier is not None
         assert program.link_offset is not None
-        offsets = self._of(lane, program.link_offset)
         total = multiply_add(
             m,
             pipe,
             x,
             step,
             self._of(lane, program.link_multiplier),
-            lambda index: as_signed(constant_table(m, index, offsets, name="link_offset")),
+            self._of(lane, program.link_offset),
             factor=shift_factor([int(value) for value in program.link_multiplier.flat]),
         )
         y, x, step, si = _delay(pipe, 3, y, x, step, si)
@@ -149,7 +143,7 @@ class Post(wiring.Component):
             x,
             step,
             self._of(lane, program.residual_multiplier),
-            lambda index: Value.cast(0),
+            [0] * self._schedule.steps,
             factor=shift_factor([int(value) for value in program.residual_multiplier.flat]),
         )
         y, _, step, si = _delay(pipe, 3, y, x, step, si)
@@ -163,8 +157,3 @@ def _delay(
         y, x, step = pipe.registers(y, x, step)
         si = None if si is None else pipe.register(si)
     return y, x, step, si
-
-
-def _extend(value: Value, bits: int) -> Value:
-    """Return an unsigned value with exactly this many bits."""
-    return Cat(value, Value.cast(0).replicate(bits))[:bits]

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from typing import Literal
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from fracdse.accelerator.arithmetic import as_signed, constant_table, saturate
+from fracdse.accelerator.arithmetic import saturate
 from fracdse.accelerator.counters import step_counter
 from fracdse.accelerator.gearbox import WORD_BYTES, Gearbox
 from fracdse.accelerator.multiply import multiply_add, shift_factor
 from fracdse.accelerator.pipeline import Pipeline
 from fracdse.accelerator.schedule import Schedule
-from fracdse.accelerator.stem_lanes import popcount_lanes, table_lanes, weights_by_tap
+from fracdse.accelerator.stem_lanes import Taps, popcount_lanes, table_lanes, weights_by_tap
 from fracdse.accelerator.stem_window import StemWindow
 from fracdse.accelerator.streams import feature_stream
-from fracdse.accelerator.thermometer import code_bits, level_code, outside_code
+from fracdse.accelerator.thermometer import code_bits, level_code
 from fracdse.program.model import StemProgram
 from fracdse.topology import StemSpec
 
@@ -66,18 +66,16 @@ class Stem(wiring.Component):
         """Build the unit."""
         m = Module()
         schedule = self._schedule
-        codes, window_valid, window_ready = self._taps(m)
+        window = self._window(m)
         enable, issue = Signal(), Signal()
-        m.d.comb += [enable.eq(~self.u.valid | self.u.ready), issue.eq(enable & window_valid)]
+        m.d.comb += [enable.eq(~self.u.valid | self.u.ready), issue.eq(enable & window.valid)]
         step, last = step_counter(m, schedule.steps, issue)
-        m.d.comb += window_ready.eq(enable & last)
+        m.d.comb += window.ready.eq(enable & last)
         pipe = Pipeline(m, enable)
         weights = weights_by_tap(self._program, self._spec.colours)
-        if self._form == "table":
-            sums, stages = table_lanes(m, pipe, weights, schedule, codes, step)
-        else:
-            sums, stages = popcount_lanes(m, pipe, enable, weights, schedule, codes, step)
-        valid: Value = window_valid
+        build = table_lanes if self._form == "table" else popcount_lanes
+        sums, stages = build(m, pipe, enable, weights, schedule, self._taps(window.payload, step))
+        valid: Value = window.valid
         for _ in range(stages):
             step = pipe.register(step, name="step")
         for _ in range(stages + 4):
@@ -86,22 +84,18 @@ class Stem(wiring.Component):
         m.d.comb += [self.u.valid.eq(valid), self.u.payload.eq(Cat(words))]
         return m
 
-    def _taps(self, m: Module) -> tuple[list[Value], Value, Signal]:
-        """Build gearbox, level counts and window; return the codes (tap, then colour), their valid and ready."""
+    def _window(self, m: Module) -> stream.Interface:
+        """Build gearbox, level codes and window; return the stream of windows. A pixel's highest bit is 'outside'."""
         spec = self._spec
         bits = code_bits(spec.levels)
-        border = sum(outside_code(spec.levels) << (bits * colour) for colour in range(spec.colours))
+        size = bits * spec.colours
         m.submodules.gearbox = gearbox = self._gearbox
         m.submodules.window = window = StemWindow(
-            bits=bits * spec.colours, height=spec.in_height, width=spec.in_width, stride=spec.stride, border=border
+            bits=size + 1, height=spec.in_height, width=spec.in_width, stride=spec.stride, border=1 << size
         )
         wiring.connect(m, wiring.flipped(self.words), gearbox.words)
-        counts = [
-            Cat(level_code(m, gearbox.pixels.payload[colour], spec.resolution, spec.levels), Const(0, bits))[:bits]
-            for colour in range(spec.colours)
-        ]
+        held = Signal(size, name="coded_pixel", reset_less=True)
         coded = Signal()
-        held = Signal(bits * spec.colours, name="coded_pixel", reset_less=True)
         m.d.comb += [
             gearbox.pixels.ready.eq(~coded | window.pixels.ready),
             window.pixels.valid.eq(coded),
@@ -109,22 +103,29 @@ class Stem(wiring.Component):
             self.frame_taken.eq(gearbox.frame_taken),
         ]
         with m.If(gearbox.pixels.ready):
-            m.d.sync += [coded.eq(gearbox.pixels.valid), held.eq(Cat(counts))]
-        codes = [tap.word_select(colour, bits) for tap in window.window.payload for colour in range(spec.colours)]
-        return codes, window.window.valid, window.window.ready
+            m.d.sync += coded.eq(gearbox.pixels.valid)
+            for colour in range(spec.colours):
+                code = level_code(m, gearbox.pixels.payload[colour], spec.resolution, spec.levels)
+                m.d.sync += held.word_select(colour, bits).eq(code)
+        return window.window
+
+    def _taps(self, pixels: data.View, step: Value) -> Taps:
+        """Cut the pixels of a window into codes."""
+        colours, bits = self._spec.colours, code_bits(self._spec.levels)
+        codes = [pixel.word_select(colour, bits) for pixel in pixels for colour in range(colours)]
+        return Taps(codes, [pixel[-1] for pixel in pixels], step)
 
     def _scaled(self, m: Module, pipe: Pipeline, lane: int, step: Value, y: Value) -> Value:
         """Multiply, add, shift and saturate: four stages."""
         program = self._program
         channels = self._schedule.lane_channels(lane)
-        offsets = [int(program.offset[channel]) for channel in channels]
         total = multiply_add(
             m,
             pipe,
             y,
             step,
             [int(program.multiplier[channel]) for channel in channels],
-            lambda index: as_signed(constant_table(m, index, offsets, name="offset")),
+            [int(program.offset[channel]) for channel in channels],
             factor=shift_factor([int(value) for value in program.multiplier]),
         )
         return pipe.register(saturate(total >> program.shift, self._bits), name="u")

@@ -1,4 +1,4 @@
-"""Buffers with one write and one read port, in the memory that `fracdse.memories` says: its size is known in advance."""
+"""Buffers with one write and one read port, in the memory that `fracdse.memories` says for their size."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from stream_bench import exchange
 from fracdse.accelerator.gearbox import Gearbox
 from fracdse.accelerator.schedule import Schedule
 from fracdse.accelerator.stem import Stem
-from fracdse.accelerator.thermometer import code_bits, level_counts, level_sums, outside_code
+from fracdse.accelerator.thermometer import code_bits, has_full_flag, level_codes, level_sums
 from fracdse.program.model import StemProgram
 from fracdse.topology import StemSpec
 
@@ -22,7 +22,7 @@ def words_of(images):
 
 
 def expected_u(spec, program, images, bits):
-    counts = np.array(level_counts(spec.resolution, spec.levels))[images]
+    counts = np.minimum(np.rint(images / spec.resolution), spec.levels)
     level = np.where(np.arange(spec.levels) < counts[..., None], 1, -1)
     planes = level.reshape(*images.shape[:3], -1)
     padded = np.pad(planes, ((0, 0), (1, 1), (1, 1), (0, 0)))
@@ -77,14 +77,18 @@ def test_gearbox_keeps_up_and_drops_the_padding(colours):
     assert cycles <= 75 * 5 // 4 + 12
 
 
-@pytest.mark.parametrize("levels", [1, 4, 32, 62, 63, 64])
-def test_codes_leave_room_for_a_tap_outside(levels):
-    assert outside_code(levels) > levels
-    assert code_bits(levels) <= 6 or levels > 62
-    sums = level_sums([1] * levels)
-    assert sums[0] == -levels
-    assert sums[levels] == levels
-    assert sums[outside_code(levels)] == 0
+@pytest.mark.parametrize("levels", [1, 2, 3, 4, 32, 62, 63, 64, 255])
+def test_codes_and_sums_agree_with_the_levels(levels):
+    rng = np.random.default_rng(levels)
+    weights = rng.choice([-1, 1], levels)
+    table, full = level_sums(weights.tolist())
+    codes = level_codes(max(1, 255 // levels), levels)
+    mask = levels - 1 if has_full_flag(levels) else (1 << code_bits(levels)) - 1
+    for pixel, code in enumerate(codes):
+        count = min(round(pixel / max(1, 255 // levels)), levels)
+        assert code < 1 << code_bits(levels)
+        want = weights[:count].sum() - weights[count:].sum()
+        assert table[code & mask] + full * (code > mask) == want
 
 
 def test_narrow_sums_fill_a_wide_word():
@@ -97,9 +101,9 @@ def test_narrow_sums_fill_a_wide_word():
     assert got["u"] == expected_u(spec, program, images, 24).reshape(-1, 2).tolist()
 
 
-def test_level_counts_round_half_to_even():
-    counts = level_counts(8, 32)
-    assert [counts[pixel] for pixel in (0, 4, 5, 12, 20, 255)] == [0, 0, 1, 2, 2, 32]
+def test_level_codes_round_half_to_even():
+    codes = level_codes(8, 32)
+    assert [codes[pixel] for pixel in (0, 4, 5, 12, 20, 251, 252, 255)] == [0, 0, 1, 2, 2, 31, 63, 63]
 
 
 def test_reset_in_mid_frame_forgets_the_frame():
