@@ -20,7 +20,7 @@ from fracdse.errors import BuildFailed
 MODEL_CLASS = "Vaccelerator"
 _CPP_FOLDER = Path(__file__).with_name("cpp")
 _VERILATOR_OPTIONS = (
-    "--cc", "--exe", "--prefix", MODEL_CLASS, "--no-timing", "--no-assert", "-O3", "--x-assign", "fast",
+    "--cc", "--prefix", MODEL_CLASS, "--no-timing", "--no-assert", "-O3", "--x-assign", "fast",
     "--x-initial", "fast", "--output-split", "20000", "--output-split-cfuncs", "2000",
 )  # fmt: skip
 # Lint that says something is wrong with the hardware; the rest is style that generated Verilog need not have.
@@ -98,24 +98,52 @@ def _build(
     files: Mapping[str, str], sources: Mapping[str, str], top: str, executable: Path, options: CompileOptions
 ) -> None:
     """Compile in a folder of its own beside the executable's, and move the executable there when it is done."""
-    executable.parent.parent.mkdir(parents=True, exist_ok=True)
+    cache = executable.parent.parent
+    cache.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + options.timeout_s
-    folder = Path(tempfile.mkdtemp(prefix="build-", dir=executable.parent.parent))
+    model = _model_folder(files, top, cache, options, deadline)
+    runtime = _runtime_objects(cache, options, deadline)
+    folder = Path(tempfile.mkdtemp(prefix="build-", dir=cache))
     try:
-        _write(folder, {**files, **sources})
-        arguments = [*_VERILATOR_OPTIONS, "-Wno-fatal", "-Wno-lint", "-Wno-style", "--top-module", top, "--Mdir", "."]
-        _verilate([*arguments, *files, "main.cpp"], folder, options.timeout_s)
-        runtime = _runtime_objects(executable.parent.parent, options, deadline)
+        _write(folder, sources)
+        build = CppBuild(folder, (*_flags(), f"-I{model}"), options.jobs, deadline)
+        main = build.objects([(folder / "main.cpp", _FAST)])
+        build.link([*main, *sorted(model.glob("*.o")), *runtime], folder / "model")
+        executable.parent.mkdir(exist_ok=True)
+        (folder / "model").replace(executable)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _model_folder(files: Mapping[str, str], top: str, cache: Path, options: CompileOptions, deadline: float) -> Path:
+    """Return the folder of a design's objects and headers, compiled once for whatever main they are linked with."""
+    texts = [text for pair in sorted(files.items()) for text in pair]
+    tools = (find_verilator().version, find_compiler().version)
+    key = digest_of(*tools, *_VERILATOR_OPTIONS, *_flags(), _FAST, _SLOW, top, *texts)
+    target = cache / f"objects-{key}"
+    if target.is_dir():
+        return target
+    folder = Path(tempfile.mkdtemp(prefix="build-", dir=cache))
+    try:
+        _write(folder, files)
+        quiet = ("-Wno-fatal", "-Wno-lint", "-Wno-style")
+        _verilate([*_VERILATOR_OPTIONS, *quiet, "--top-module", top, "--Mdir", ".", *files], folder, options.timeout_s)
         build = CppBuild(folder, _flags(), options.jobs, deadline)
         model = [(path, _SLOW if "__Slow" in path.name else _FAST) for path in sorted(folder.glob("*.cpp"))]
         for level in (_FAST, _SLOW):
             if sum(used == level for _, used in model) >= _WORTH_PRECOMPILING:
                 build.precompile(f"{MODEL_CLASS}__pch.h", level)
-        build.link([*build.objects(model), *runtime], folder / "model")
-        executable.parent.mkdir(exist_ok=True)
-        (folder / "model").replace(executable)
+        build.objects(model)
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.suffix not in (".o", ".h"):
+                path.unlink()
+        with contextlib.suppress(OSError):  # another process was faster
+            folder.replace(target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    return target
 
 
 def _runtime_objects(cache: Path, options: CompileOptions, deadline: float) -> list[Path]:
