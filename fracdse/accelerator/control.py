@@ -33,7 +33,6 @@ class Control(wiring.Component):
     """
 
     def __init__(self, *, build_id: int, channels: Sequence[int], classes: int, frame_words: int) -> None:
-        self._build_id = build_id
         self._constants: dict[int, int] = {
             Register.BUILD_ID_LOW: build_id & 0xFFFF_FFFF,
             Register.BUILD_ID_HIGH: build_id >> 32,
