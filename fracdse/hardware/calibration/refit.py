@@ -21,6 +21,8 @@ FITTED: tuple[FittedResource, ...] = ("lut", "ff")
 # From so many points on every coefficient of a unit is fitted; from so few on, one factor on the hand-counted ones.
 FEWEST_POINTS = 60
 FEWEST_SCALED = 5
+# A 90 % quantile needs nine values; with fewer the half widths of the hand-counted formulas stay.
+FEWEST_FOR_A_QUANTILE = 9
 _CROSS_FITS = 5
 
 Formulas = dict[tuple[str, FittedResource], dict[str, Coefficient]]
@@ -57,14 +59,16 @@ def refit(points: Sequence[Point], base: Coefficients, source: str) -> Coefficie
     resources: dict[FittedResource, dict[str, Formula]] = {"lut": dict(base.lut), "ff": dict(base.ff)}
     for (unit, resource), coefficients in formulas.items():
         mine = [entry for entry in units if entry.point.unit == unit]
-        errors = [  # a unit of a single network is never left out, and keeps the half width of its base
+        errors = [
             relative_error(left_out[resource][id(entry)], getattr(entry.point, resource))
             for entry in mine
             if id(entry) in left_out[resource]
         ]
         resources[resource][unit] = Formula(
             coefficients=coefficients,
-            half_width=conformal_half_width(errors) if errors else resources[resource][unit].half_width,
+            half_width=conformal_half_width(errors)
+            if len(errors) >= FEWEST_FOR_A_QUANTILE
+            else resources[resource][unit].half_width,
             points=len(mine),
         )
     networks = sorted({entry.point.network for entry in units})
@@ -75,7 +79,10 @@ def refit(points: Sequence[Point], base: Coefficients, source: str) -> Coefficie
         source=source,
         lut=resources["lut"],
         ff=resources["ff"],
-        network_half_width={resource: _network_half_width(units, left_out[resource], resource) for resource in FITTED},
+        network_half_width={
+            resource: _network_half_width(units, left_out[resource], resource) or base.network_half_width[resource]
+            for resource in FITTED
+        },
         network_points=len(networks),
     )
 
@@ -128,7 +135,7 @@ def _left_out_predictions(units: Sequence[Counted], base: Coefficients) -> dict[
 
 
 def _network_half_width(units: Sequence[Counted], left_out: Mapping[int, float], resource: FittedResource) -> float:
-    """Return the conformal half width of the relative error of whole networks, the sums of their units."""
+    """Return the conformal half width of the relative error of whole networks; 0 where too few were left out."""
     actual: dict[str, float] = {}
     total: dict[str, float] = {}
     for entry in units:
@@ -136,7 +143,11 @@ def _network_half_width(units: Sequence[Counted], left_out: Mapping[int, float],
             name = entry.point.network
             actual[name] = actual.get(name, 0.0) + getattr(entry.point, resource)
             total[name] = total.get(name, 0.0) + left_out[id(entry)]
-    return conformal_half_width([relative_error(total[name], actual[name]) for name in actual]) if actual else 1.0
+    return (
+        conformal_half_width([relative_error(total[name], actual[name]) for name in actual])
+        if len(actual) >= FEWEST_FOR_A_QUANTILE
+        else 0.0
+    )
 
 
 def predicted(coefficients: Mapping[str, Coefficient], counts: Mapping[str, float]) -> float:

@@ -6,22 +6,30 @@ from fracdse.folding import Memory
 from fracdse.hardware.memory_luts import power_of_two_at_least, ram_luts, rom_luts
 from fracdse.hardware.multipliers import product_dsps
 from fracdse.hardware.terms import UnitTerms
-from fracdse.memories import bram18
+from fracdse.memories import bram18, stream_memory
+
+LOGIT_BITS = 32
 
 
 def classifier_terms(
     features: int, classes: int, lanes: int, producer_lanes: int, pooled_bits: int, constant_bits: int, memory: Memory
 ) -> UnitTerms:
-    """Count the classifier."""
+    """Count the classifier.
+
+    A logit has 32 bits, which leaves a weight about 36 − pooled_bits − bits of the number of features: the width that
+    the lowering gives is within a bit of it and depends on the weights.
+    """
     groups = classes // lanes
-    words = groups * power_of_two_at_least(features)
+    words = groups * features
+    weight_bits = min(constant_bits, LOGIT_BITS + 4 - pooled_bits - features.bit_length())
     blocks = memory == "bram"
-    held = ram_luts(producer_lanes * pooled_bits, 2 * power_of_two_at_least(max(1, features // producer_lanes)))
+    feature_memory = (producer_lanes * pooled_bits, 2 * power_of_two_at_least(features // producer_lanes))
+    feature_blocks = stream_memory(*feature_memory) == "bram"
     return UnitTerms(
         "classifier",
         lut={
-            "features": held,
-            "weights": 0 if blocks else lanes * rom_luts(constant_bits, words),
+            "features": 0 if feature_blocks else ram_luts(*feature_memory),
+            "weights": 0 if blocks else lanes * rom_luts(weight_bits, words),
             "biases": lanes * rom_luts(32, groups),
             "lane_bits": lanes * 32,
             "address": words.bit_length(),
@@ -29,10 +37,11 @@ def classifier_terms(
         },
         ff={
             "lane_bits": lanes * 32,
-            "product_bits": lanes * (constant_bits + pooled_bits),
+            "product_bits": lanes * (weight_bits + pooled_bits),
             "address": words.bit_length(),
             "one": 1,
         },
-        bram18=bram18(lanes * constant_bits, words) if blocks else 0,
-        dsp=lanes * product_dsps(pooled_bits, constant_bits),
+        bram18=(bram18(lanes * weight_bits, words) if blocks else 0)
+        + (bram18(*feature_memory) if feature_blocks else 0),
+        dsp=lanes * product_dsps(pooled_bits, weight_bits),
     )

@@ -17,7 +17,7 @@ def code_bits(levels: int) -> int:
 def stem_terms(
     colours: int, levels: int, channels: int, lanes: int, width: int, feature_bits: int, form: InputLayer
 ) -> UnitTerms:
-    """Count the stem; its multipliers are shifts and take no DSP."""
+    """Count the stem; its multipliers are shifts, but popcount multiplies the taps inside the image by the levels."""
     steps, taps, bits = channels // lanes, 9 * colours, code_bits(levels)
     value = (2 * levels).bit_length()
     products = taps * levels
@@ -54,4 +54,5 @@ def stem_terms(
             "one": 1,
         },
         bram18=bram18(2 * pixel, width) if blocks else 0,
+        dsp=0 if table or (colours * levels).bit_count() == 1 else 1,
     )
