@@ -31,8 +31,8 @@ def logic_levels(netlist: Netlist) -> int:
     """Return the levels of the longest path of one flattened module.
 
     Args:
-        netlist: A module of Yosys' `write_json`: `cells` with `type`, `port_directions` and `connections`. Ports of cells
-            that are carry chains or LUT memory go by the names of Xilinx' primitives.
+        netlist: A module of Yosys' `write_json`: `cells` with `type`, `port_directions` and `connections`. Ports of
+            cells that are carry chains or LUT memory go by the names of Xilinx' primitives.
 
     Raises:
         ValueError: The logic has a loop.

@@ -49,11 +49,10 @@ def verify(
     _compare_gates(plain, [layer.open_fraction for layer in expected.gates.layers], hardware, len(images))
     few = images[:_STRESS_IMAGES]
     words = frame_words(few).shape[1]
-    for what, change in (
-        ("random pauses on both ends", {"pause_in": _PAUSE_SHARE, "pause_out": _PAUSE_SHARE}),
-        ("a reset in mid-frame", {"reset_after_words": max(1, words // 2)}),
-    ):
-        result = _run(hardware, program, few, replace(options, **change))  # type: ignore[arg-type]
+    paused = replace(options, pause_in=_PAUSE_SHARE, pause_out=_PAUSE_SHARE)
+    interrupted = replace(options, reset_after_words=words // 2)
+    for what, chosen in (("random pauses on both ends", paused), ("a reset in mid-frame", interrupted)):
+        result = _run(hardware, program, few, chosen)
         _compare(what, result.logits, expected.logits[: len(few)])
     return Verification(plain, len(images), expected.logits.size + 2 * len(few) * expected.logits.shape[1])
 
