@@ -15,9 +15,12 @@ class Pipeline:
         self._m = m
         self._enable = enable
 
-    def register(self, value: Value, name: str = "stage") -> Signal:
-        """Return `value` one stage later."""
-        register = Signal.like(value, name=name, reset_less=True)
+    def register(self, value: Value, name: str = "stage", *, reset: bool = False) -> Signal:
+        """Return `value` one stage later.
+
+        A chain of registers without reset becomes shift registers, a LUT a bit; with `reset` it stays flip-flops.
+        """
+        register = Signal.like(value, name=name, reset_less=not reset)
         with self._m.If(self._enable):
             self._m.d.sync += register.eq(value)
         return register

@@ -103,7 +103,7 @@ class Post(wiring.Component):
         factor = shift_factor([int(value) for value in program.multiplier.flat])
         total = multiply_add(m, pipe, y, index, multipliers, offsets, factor=factor)
         for _ in range(3):
-            x = pipe.register(x, name="residual")
+            x = pipe.register(x, name="residual", reset=True)
         result = pipe.register((total >> program.shift) + x, name="result")
         return pipe.register(saturate(result, self._bits), name="u")
 
