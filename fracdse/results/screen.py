@@ -25,7 +25,7 @@ from fracdse.results.terminal import design_text, figure_text, number_text, tria
 
 _RESOURCES = ("lut", "ff", "bram18", "dsp")
 _RATES = ("cycles_per_frame", "fps", "latency_us", "power_w")
-_WIDE, _MIDDLE = 100, 76
+_WIDE, _MIDDLE = 110, 76
 _WIDE_BAR, _BAR, _NARROW_BAR = 24, 12, 6
 
 
