@@ -115,7 +115,7 @@ class Design:
 
 
 @cache
-def _hints(kind: type[Any]) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     """Return the types of a section's fields; finding them takes longer than checking a design against them."""
     return get_type_hints(kind)
 
