@@ -120,7 +120,7 @@ def _hints(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
-def _section(kind: type[Any], values: Any, path: str) -> Any:
+def _section(kind: Any, values: Any, path: str) -> Any:
     if not isinstance(values, Mapping):
         raise ConfigError(f"design: [{path}] must be a table of keys, not {values!r}")
     hints = _hints(kind)

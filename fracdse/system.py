@@ -1,4 +1,4 @@
-"""The system around the accelerator on a Zynq device, described once for the Vivado script, the driver and the simulator.
+"""The system around the accelerator on a Zynq device: one description for the Vivado script, driver and simulator.
 
 PS  M_AXI_HPM0_FPD → interconnect → axi_dma_0 (registers), accelerator_0 (registers)
 axi_dma_0  M_AXI_MM2S, M_AXI_S2MM → interconnect → PS S_AXI_HP0_FPD (memory)
