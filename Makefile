@@ -1,6 +1,8 @@
 # `make demo` and `make test` work on a fresh clone: they need Python 3.11 or newer, a C++ compiler and make.
 PYTHON ?= python3
 VENV := .venv
+# What is installed beside the core; `cluster` (Ray, PostgreSQL's driver) is large and left to those who want it.
+EXTRAS ?= dev,board,dashboard
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -11,13 +13,13 @@ install: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
-	PYNQ_REMOTE=1 $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,board,dashboard]'
+	PYNQ_REMOTE=1 $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	touch $(STAMP)
 
 demo: $(STAMP)
 	$(BIN)/fracdse search
 	$(BIN)/fracdse report --pareto --plot results/digits-pareto.png
-	$(BIN)/fracdse deploy best
+	$(BIN)/fracdse deploy best --target sim --target yosys --target board --board sim
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -1,0 +1,122 @@
+"""Generate, simulate and synthesise the accelerator of a network, beside the published FracBNN accelerator's figures.
+
+    python benchmarks/accelerator.py DESIGN_DIR --data FOLDER [--images 100] [--lanes 8,4,2] [--skip-synthesis]
+
+DESIGN_DIR is a trained network, as `fracdse import fracbnn` or `fracdse train` write it. `--lanes` gives the lanes of
+the three stages; without it the folding is solved for the device. Channels are dealt to lanes by the gates measured on
+images of the training set, except in layers that are computed unrolled, where nothing depends on them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fracdse.accelerator.emit import to_rtlil, to_verilog
+from fracdse.build.simulation import simulate
+from fracdse.build.synthesis import synthesise
+from fracdse.design import Design
+from fracdse.folding import Folding, LayerFolding
+from fracdse.gates import GateStatistics
+from fracdse.hardware.estimate import estimate
+from fracdse.hardware.folding import solve
+from fracdse.network import export_parameters, load_network
+from fracdse.program import Executor, Program, lower
+from fracdse.program.channel_order import balanced_order
+from fracdse.system import TOP_MODULE
+from fracdse.topology import gated_convs
+from fracdse.training.data import load_dataset
+
+CALIBRATION_IMAGES = 512
+ORDER_IMAGES = 32
+UNROLLED_STEPS = 2
+# arXiv 2012.12206, tables 7 and 8; cycles are 250 MHz over 2,806.9 frames/s. The unit of its BRAM figure is uncertain.
+PUBLISHED = {"cycles a frame": 89_066, "LUT": 51_444, "BRAM18": "212 or 424", "DSP": 126}
+
+
+def stage_folding(design: Design, lanes: list[int]) -> Folding:
+    """Return the folding with the given lanes a stage; weights in logic up to 8 steps, else in block RAM."""
+    specs = gated_convs(design)
+    widths = sorted({spec.out_channels for spec in specs})
+    by_width = dict(zip(widths, lanes, strict=True))
+
+    def layer(name: str, channels: int) -> LayerFolding:
+        count = by_width[channels]
+        return LayerFolding(name, count, "logic" if channels // count <= 8 else "bram")
+
+    convs = tuple(layer(spec.name, spec.out_channels) for spec in specs)
+    return Folding(LayerFolding("stem", lanes[0], "logic"), convs, LayerFolding("classifier", 1, "bram"))
+
+
+def balanced(folding: Folding, program: Program, images: Any) -> Folding:
+    """Return the folding with channels dealt to lanes by measured gates."""
+    convs = []
+    for layer, result in zip(folding.convs, Executor(program).layers(images), strict=True):
+        channels = result.gate.shape[-1]
+        if channels // layer.lanes > UNROLLED_STEPS and layer.lanes > 1:
+            order = balanced_order(result.gate.reshape(-1, channels), layer.lanes)
+            convs.append(replace(layer, channel_order=tuple(order)))
+        else:
+            convs.append(layer)
+    return replace(folding, convs=tuple(convs))
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    train, test = (load_dataset(arguments.data, split) for split in ("train", "test"))
+    program = lower(export_parameters(load_network(arguments.design)), train.images[:CALIBRATION_IMAGES])
+    gates: GateStatistics = Executor(program).run(train.images[:ORDER_IMAGES]).gates
+    lanes = arguments.lanes
+    folding = stage_folding(program.design, lanes) if lanes else solve(program.design, gates)
+    folding = balanced(folding, program, train.images[:ORDER_IMAGES])
+    started = time.perf_counter()
+    rtlil = to_rtlil(program, folding, 1)
+    generated = time.perf_counter() - started
+    found: dict[str, Any] = {"lanes": [layer.lanes for layer in folding.convs], "RTLIL s": round(generated, 1)}
+    figures = estimate(program.design, gates, folding)
+    found["estimated"] = {name: round(figure.value, 1) for name, figure in figures.items()}
+    if arguments.images:
+        images = test.images[: arguments.images]
+        started = time.perf_counter()
+        convs = len(folding.convs)
+        result = simulate(to_verilog(rtlil), images, top=TOP_MODULE, classes=len(test.classes), gated_layers=convs)
+        expected = Executor(program).run(images).logits
+        found |= {
+            "images": len(images),
+            "mismatching logits": int(np.count_nonzero(result.logits != expected)),
+            "cycles a frame": round(result.cycles_per_frame),
+            "latency cycles": result.latency_cycles,
+            "simulation s": round(time.perf_counter() - started, 1),
+        }
+    if not arguments.skip_synthesis:
+        started = time.perf_counter()
+        total = synthesise(rtlil, TOP_MODULE)
+        found |= {"LUT": total.lut, "FF": total.ff, "BRAM18": total.bram18, "DSP": total.dsp, "levels": total.levels}
+        found["synthesis s"] = round(time.perf_counter() - started, 1)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("design", type=Path)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--images", type=int, default=100)
+    parser.add_argument("--lanes", type=lambda text: [int(part) for part in text.split(",")])
+    parser.add_argument("--skip-synthesis", action="store_true")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    found = measure(arguments)
+    for name, value in found.items():
+        published = f"   (published: {PUBLISHED[name]})" if PUBLISHED.get(name) else ""
+        print(f"{name:20} {value}{published}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
