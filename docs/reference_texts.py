@@ -13,7 +13,7 @@ SECTIONS = {
     "data": "What the networks learn from.",
     "objectives": "What is sought, each with its only sensible direction. Without this section: accuracy, bram18 and dsp.",
     "constraints": "Hard limits on hardware figures. A design that misses one is never trained. For lut, ff, bram18 and dsp a "
-    "percentage, or a number up to 1 with a decimal point, is a share of the device: `lut = \"<= 0.80\"`.",
+    'percentage, or a number up to 1 with a decimal point, is a share of the device: `lut = "<= 0.80"`.',
     "network": "The network's choices. Each may be one value, a list, or a range "
     "`{ low = …, high = …, step = …, log = … }` with `step` and `log` optional.",
     "accelerator": "The accelerator's choices, written like the network's.",
