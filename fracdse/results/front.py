@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from fracdse.design import Design
 from fracdse.pareto import Direction, nondominated
 from fracdse.records import TrialRecord
 from fracdse.results.table import objective_value
@@ -28,7 +29,7 @@ def pareto_front(records: Sequence[TrialRecord], objectives: Mapping[str, Direct
 
 
 def _first_of_each_design(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    first: dict[str, TrialRecord] = {}
+    first: dict[Design, TrialRecord] = {}
     for record in sorted(records, key=lambda record: record.number):
-        first.setdefault(record.design.key, record)
+        first.setdefault(record.design, record)
     return list(first.values())
