@@ -29,7 +29,10 @@ def small_bundle(tmp_path_factory: pytest.TempPathFactory, digits_images: np.nda
         AcceleratorChoices(folding="smallest at fps", fps=1000.0),
     )
     torch.manual_seed(0)
-    network = build_network(design).eval()
+    network = build_network(design).train()
+    with torch.no_grad():  # ranges of the SI branches are seen in training
+        network(torch.from_numpy(digits_images[:64].transpose(0, 3, 1, 2).copy()))
+    network.eval()
     program = lower(export_parameters(network), digits_images[:64])
     hardware = generate(program, solve(design))
     path: Path = tmp_path_factory.mktemp("bundle") / "small.fracdse"

@@ -103,11 +103,14 @@ def test_images_of_another_size_are_refused(small_bundle: Bundle, session: Simul
         driver.run(np.zeros((1, 9, 9, 1), np.uint8))
 
 
-def test_a_clock_that_the_board_cannot_make_is_refused(
+def test_a_clock_that_the_dividers_cannot_make_becomes_the_next_slower_one(
     small_bundle: Bundle, session: SimulatedSession, tmp_path: Path
 ) -> None:
-    with pytest.raises(BoardError, match=r"the board's clock is .* MHz; 900 MHz was asked for"):
-        load(connect(session.address), write_overlay(small_bundle, tmp_path, simulated=True), 900.0)
+    bitfile = write_overlay(small_bundle, tmp_path, simulated=True)
+    _, clock_mhz = load(connect(session.address), bitfile, 200.0)
+    assert clock_mhz == pytest.approx(187.5, rel=1e-3)
+    with pytest.raises(BoardError, match=r"the board's clock is 499.* MHz; 700 MHz was asked for"):
+        load(connect(session.address), bitfile, 700.0)
 
 
 def test_no_board_at_the_address() -> None:
