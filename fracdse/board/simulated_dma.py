@@ -13,6 +13,7 @@ from fracdse import system
 from fracdse.board.simulated_memory import SimulatedMemory
 
 CYCLES_PER_POLL = 20_000
+CYCLES_PER_IDLE_POLL = 500
 _CONTROL, _STATUS, _ADDRESS_LOW, _ADDRESS_HIGH, _LENGTH = 0x00, 0x04, 0x18, 0x1C, 0x28
 _S2MM_OFFSET = 0x30
 _CONTROL_RUN, _CONTROL_RESET = 1 << 0, 1 << 2
@@ -112,7 +113,9 @@ class SimulatedDma:
         if not (self._send.busy or self._receive.busy):
             return
         room = self._receive.length - self._received if self._receive.busy else 0
-        data, last = self._model.run(CYCLES_PER_POLL, room)
+        # Without input a poll costs little time: clients also poll between starting one channel and the other.
+        cycles = CYCLES_PER_POLL if self._model.pending_bytes else CYCLES_PER_IDLE_POLL
+        data, last = self._model.run(cycles, room)
         if self._receive.busy and data:
             target = self._memory.at(self._receive.address + self._received, len(data))
             if target is None:
