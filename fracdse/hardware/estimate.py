@@ -22,7 +22,7 @@ from fracdse.hardware.totals import Totals, layer_cycle_counts, network_totals, 
 
 # Half widths of relative 90 % intervals that no fit gives: cycles without and with measured gates (what the schedule
 # must keep to), and the engine's structural counts, whose errors on the two released accelerators stay within these.
-# Cautions, not quantiles: simulation missed the cycles by up to 5.6 % and the latency by up to 24 % on four networks.
+# Cautions, not quantiles: on three networks, simulation differed by up to 6 % in cycles and 31 % in latency.
 CYCLES_HALF_WIDTH = 0.07
 CYCLES_PRIOR_HALF_WIDTH = 0.10
 LATENCY_HALF_WIDTH = 0.30
