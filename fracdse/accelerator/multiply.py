@@ -24,11 +24,6 @@ def shift_factor(multipliers: Sequence[int]) -> int | None:
     return next((factor for factor in (1, 3) if all(is_shift(value, factor) for value in multipliers)), None)
 
 
-def uses_dsp(multipliers: Sequence[int]) -> bool:
-    """Say whether multiplication by any of these constants takes a DSP slice (a lane)."""
-    return shift_factor(multipliers) is None
-
-
 def product_and_carry(
     m: Module, pipe: Pipeline, operand: Value, index: Value, multipliers: Sequence[int], *, factor: int | None
 ) -> tuple[Value, Value]:

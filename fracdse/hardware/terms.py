@@ -19,8 +19,3 @@ class UnitTerms:
     ff: Mapping[str, float]
     bram18: int = 0
     dsp: int = 0
-
-
-def bits_for(largest: int) -> int:
-    """Return the bits of an unsigned number that reaches `largest`; at least 1."""
-    return max(1, largest.bit_length())

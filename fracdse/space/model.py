@@ -9,8 +9,9 @@ from typing import Any
 
 from fracdse.design import Design, ImageFormat, design_fields
 from fracdse.errors import ConfigError
+from fracdse.pareto import Direction
 from fracdse.space.domains import Domain, Value, parse_domain
-from fracdse.space.objectives import DIRECTIONS, Constraint, Direction, check_objective, parse_constraint
+from fracdse.space.objectives import DIRECTIONS, Constraint, check_objective, parse_constraint
 from fracdse.space.sections import DataSection, SearchSection, check_keys, read_section
 from fracdse.space.toml_writer import to_toml
 from fracdse.topology import topology

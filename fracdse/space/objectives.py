@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fracdse.errors import ConfigError, nearest
-
-Direction = Literal["maximize", "minimize"]
+from fracdse.pareto import Direction
 
 # Every objective with the only direction that makes sense for it.
 DIRECTIONS: dict[str, Direction] = {

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from fracdse.design import Design
 from fracdse.gates import GateStatistics, LayerGates
-from fracdse.network.network import FractionalNetwork
 from fracdse.topology import gated_convs
 
 
@@ -67,11 +64,3 @@ def open_share(statistics: GateStatistics, design: Design) -> float:
 def divisors(number: int) -> list[int]:
     """Return the divisors of a number, ascending."""
     return [candidate for candidate in range(1, number + 1) if number % candidate == 0]
-
-
-@contextmanager
-def counted_gates(network: FractionalNetwork) -> Iterator[GateCounter]:
-    """Count the gates of every forward pass inside the block."""
-    counter = GateCounter()
-    with network.observed_gates(counter.observe):
-        yield counter
