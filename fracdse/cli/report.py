@@ -106,9 +106,23 @@ def _write_plots(opened: Study, records: list[TrialRecord], folder: Path, plot_f
 
 
 def _write_page(opened: Study, records: list[TrialRecord], path: Path) -> None:
-    from fracdse.results.html import PageContext, render_page
+    import platform
 
-    facts = {"study made by": f"fracdse {opened.version}", "search seed": str(opened.space.search.seed)}
+    import optuna
+
+    from fracdse.results.html import render_page
+    from fracdse.results.page_data import PageContext
+
+    search = opened.space.search
+    facts = {
+        "study made by": f"fracdse {opened.version}",
+        "page made with": f"Python {platform.python_version()}, Optuna {optuna.__version__}",
+        "sampler": search.sampler,
+        "seed of the search": f"{search.seed} (each trial's own is shown where trials are compared)",
+        "trials asked for": str(search.trials),
+        "first trial": min((record.started for record in records if record.started), default="none"),
+        "last trial": max((record.finished for record in records if record.finished), default="none"),
+    }
     context = PageContext(
         opened.name, opened.space.objectives, opened.space.to_toml(), list(opened.space.searched), facts
     )
