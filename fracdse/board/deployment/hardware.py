@@ -6,8 +6,9 @@ import json
 from dataclasses import dataclass
 
 from fracdse import __version__
-from fracdse.accelerator.emit import to_rtlil, to_verilog
+from fracdse.accelerator.emit import to_rtlil
 from fracdse.build.cache import digest_of
+from fracdse.build.verilog import to_verilog
 from fracdse.folding import Folding
 from fracdse.program.file_format import program_bytes
 from fracdse.program.model import Program
