@@ -11,8 +11,9 @@ from fracdse.errors import ConfigError, InfeasibleError
 from fracdse.figures import Figure
 from fracdse.results.importance import by_choice, importances
 from fracdse.results.plots.all_plots import all_plots
-from fracdse.results.plots.cycles_plot import layer_cycles
-from fracdse.results.plots.front_plot import best_accuracy_line, front_points, number_labels, plot_front
+from fracdse.results.plots.cycles_plot import layer_cycles, layer_notes
+from fracdse.results.plots.front_data import best_line, front_points, number_labels, upward_figure
+from fracdse.results.plots.front_plot import plot_front
 from fracdse.results.plots.kinds_plot import comparisons
 from fracdse.results.plots.layers_plot import part_shares
 from fracdse.results.plots.progress_plot import hypervolume_progress
@@ -43,14 +44,30 @@ def test_front_points_show_the_strongest_evidence(make_record) -> None:
 
 def test_the_line_joins_the_best_accuracy_at_each_cost(make_record) -> None:
     records = [make_record(0, 0.9, bram18=9), make_record(1, 0.8, bram18=5), make_record(2, 0.8, bram18=5)]
-    assert best_accuracy_line(front_points(records, OBJECTIVES, "bram18"), "bram18") == [(5, 80), (9, 90)]
-    assert best_accuracy_line([], "bram18") == []
+    assert best_line(front_points(records, OBJECTIVES, "bram18"), "bram18") == [(5, 80), (9, 90)]
+    assert best_line([], "bram18") == []
 
 
 def test_more_frames_a_second_are_better(make_record) -> None:
     fast, slow = make_record(0, 0.8, bram18=1), make_record(1, 0.9)
     fast = replace(fast, hardware=replace(fast.hardware, fps=Figure.exact(900_000)))
-    assert best_accuracy_line(front_points([fast, slow], OBJECTIVES, "fps"), "fps") == [(900_000, 80), (500_000, 90)]
+    assert best_line(front_points([fast, slow], OBJECTIVES, "fps"), "fps") == [(900_000, 80), (500_000, 90)]
+
+
+def test_without_accuracy_the_first_objective_goes_up(make_record) -> None:
+    objectives = {"lut": "minimize", "fps": "maximize"}
+    records = [make_record(0, None), make_record(1, None)]
+    records[1] = replace(records[1], hardware=replace(records[1].hardware, fps=Figure.exact(900_000)))
+    assert upward_figure(records, objectives) == "lut"
+    points = front_points(records, objectives, "fps", "lut")
+    assert [(point.x, point.y) for point in points] == [(500_000, 1000), (900_000, 1001)]
+    assert points[0].y_low == pytest.approx(950)
+    assert best_line(points, "fps", "lut") == [(900_000, 1001), (500_000, 1000)], "fewer LUTs at a lower rate"
+    assert upward_figure([make_record(0, 0.9)], objectives) == "accuracy"
+
+
+def test_of_many_bottlenecks_the_first_speaks_for_all() -> None:
+    assert layer_notes(layer_cycles(LAYERS)) == ["64, 1 lane", "90, 2 lanes  ◂ bottleneck (2 layers)", "90, 2 lanes"]
 
 
 def test_points_in_one_place_share_a_label(make_record) -> None:

@@ -34,7 +34,7 @@ def all_plots(
         InfeasibleError: No trial is feasible, so there is nothing to draw.
     """
     chosen = choose(records, rule, objectives).record
-    yield "front", plot_front(records, objectives, PANELS)
+    yield "front", plot_front(records, objectives, PANELS, chosen.number)
     yield from _design_plots(chosen)
     yield "hypervolume", plot_progress(records, objectives)
     found = importances(records, list(objectives))
@@ -52,6 +52,6 @@ def _design_plots(record: TrialRecord) -> Iterator[tuple[str, Figure]]:
     except FracdseError:
         return
     capacity = {name: load_device(record.design.device).resources[name] for name in RESOURCES}
-    title = f"trial {record.number} ({design_text(record)})"
-    yield "resources", plot_layers(rows, capacity, f"Estimated resources of {title} on {record.design.device}")
-    yield "cycles", plot_cycles(rows, f"Estimated cycles of {title}")
+    heading = f"trial {record.number} ({design_text(record)})"
+    yield "resources", plot_layers(rows, capacity, f"Estimated resources of {heading} on {record.design.device}")
+    yield "cycles", plot_cycles(rows, f"Estimated cycles of {heading}")

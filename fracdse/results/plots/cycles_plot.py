@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fracdse.results.plots.style import ALARM_COLOUR, BLUE, new_figure, thousands, tidy
+from fracdse.results.plots.style import ALARM_COLOUR, BLUE, new_figure, rows_without_margin, thousands, tidy, title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,7 +33,20 @@ def layer_cycles(rows: Sequence[Mapping[str, Any]]) -> list[LayerCycles]:
     return [LayerCycles(row["name"], row["cycles"], row["lanes"], row["cycles"] == slowest) for row in timed]
 
 
-def plot_cycles(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
+def layer_notes(layers: Sequence[LayerCycles]) -> list[str]:
+    """Return what is written beside each bar; of several layers that are equally slow, the first says so for all."""
+    slowest = [layer.name for layer in layers if layer.bottleneck]
+    notes = []
+    for layer in layers:
+        lanes = f", {layer.lanes} lane{'' if layer.lanes == 1 else 's'}" if layer.lanes else ""
+        mark = ""
+        if slowest[:1] == [layer.name]:
+            mark = "  ◂ bottleneck" + (f" ({len(slowest)} layers)" if len(slowest) > 1 else "")
+        notes.append(f"{layer.cycles:,.0f}{lanes}{mark}")
+    return notes
+
+
+def plot_cycles(rows: Sequence[Mapping[str, Any]], heading: str) -> Figure:
     """Draw a bar a layer; the slowest is hatched and named."""
     layers = layer_cycles(rows)
     figure = new_figure(8, 1.4 + 0.26 * len(layers))
@@ -46,16 +59,11 @@ def plot_cycles(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
         edgecolor="white",
         height=0.7,
     )
-    axis.bar_label(bars, [_note(layer) for layer in layers], padding=4, fontsize=8)
+    axis.bar_label(bars, layer_notes(layers), padding=4, fontsize=8)
     axis.set_xlim(0, 1.35 * max((layer.cycles for layer in layers), default=1))
-    axis.invert_yaxis()
+    rows_without_margin(axis, len(layers))
     axis.set_xlabel("cycles a frame")
-    axis.set_title(title, fontsize=11, loc="left")
+    title(figure, heading)
     tidy(axis, "x")
     thousands(axis)
     return figure
-
-
-def _note(layer: LayerCycles) -> str:
-    lanes = f", {layer.lanes} lane{'' if layer.lanes == 1 else 's'}" if layer.lanes else ""
-    return f"{layer.cycles:,.0f}{lanes}{'  ◂ bottleneck' if layer.bottleneck else ''}"

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fracdse.pareto import Direction
 from fracdse.records import TrialRecord
-from fracdse.results.front import pareto_front
 from fracdse.results.labels import LABELS
-from fracdse.results.plots.style import DOMINATED_COLOUR, FRONT_COLOUR, new_figure, thousands, tidy
-from fracdse.results.table import known_figures, objective_value
+from fracdse.results.plots.front_data import FrontPoint, best_line, front_points, number_labels, upward_figure
+from fracdse.results.plots.style import (
+    ALARM_COLOUR,
+    DOMINATED_COLOUR,
+    FRONT_COLOUR,
+    new_figure,
+    thousands,
+    tidy,
+    title,
+)
 from fracdse.space.objectives import DIRECTIONS
 
 if TYPE_CHECKING:
@@ -20,135 +26,99 @@ if TYPE_CHECKING:
 
 PANELS = ("bram18", "dsp", "lut", "fps")
 _MOST_NUMBERS = 12
-# Points that are closer than this share of the panel share one label.
-_LABEL_WIDTH, _LABEL_HEIGHT = 0.04, 0.03
-
-
-@dataclass(frozen=True)
-class FrontPoint:
-    """One trial in one panel: x with its 90 % interval, accuracy in per cent, and the kind of its figures."""
-
-    number: int
-    x: float
-    x_low: float
-    x_high: float
-    accuracy_percent: float
-    on_front: bool
-    kind: str
-
-
-def front_points(
-    records: Sequence[TrialRecord], objectives: Mapping[str, Direction], figure_name: str
-) -> list[FrontPoint]:
-    """Return what the panel 'accuracy against `figure_name`' shows: every complete trial, the front marked.
-
-    The front is that of all objectives of the study; a trial on it may look dominated in one panel. Each trial is shown
-    with its best-founded figures.
-    """
-    front = {record.number for record in pareto_front(records, objectives)}
-    points: list[FrontPoint] = []
-    for record in records:
-        if record.state != "complete" or record.accuracy is None or record.hardware is None:
-            continue
-        figure = known_figures(record)[figure_name]
-        accuracy = 100 * objective_value(record, "accuracy")
-        on_front = record.number in front
-        points.append(FrontPoint(record.number, figure.value, figure.low, figure.high, accuracy, on_front, figure.kind))
-    return points
-
-
-def best_accuracy_line(points: Sequence[FrontPoint], figure_name: str) -> list[tuple[float, float]]:
-    """Return the corners (x, accuracy in per cent) of the best accuracy that the front has at a cost of x or better."""
-    costly_is_high = DIRECTIONS[figure_name] == "minimize"
-    ordered = sorted(
-        (p for p in points if p.on_front), key=lambda p: (p.x if costly_is_high else -p.x, -p.accuracy_percent)
-    )
-    corners: list[tuple[float, float]] = []
-    for point in ordered:
-        if not corners or point.accuracy_percent > corners[-1][1]:
-            corners.append((point.x, point.accuracy_percent))
-    return corners
-
-
-def number_labels(points: Sequence[FrontPoint], all_points: Sequence[FrontPoint]) -> list[tuple[float, float, str]]:
-    """Return (x, accuracy in per cent, text) of the trial numbers beside `points`; close points share one label.
-
-    Args:
-        points: What is labelled.
-        all_points: Everything in the panel, which sets its scale.
-    """
-    wide = max(p.x_high for p in all_points) - min(p.x_low for p in all_points) if all_points else 0.0
-    high = max((p.accuracy_percent for p in all_points), default=0) - min(
-        (p.accuracy_percent for p in all_points), default=0
-    )
-    groups: list[list[FrontPoint]] = []
-    for point in points:
-        for group in groups:
-            near_x = abs(group[0].x - point.x) <= _LABEL_WIDTH * wide
-            if near_x and abs(group[0].accuracy_percent - point.accuracy_percent) <= _LABEL_HEIGHT * high:
-                group.append(point)
-                break
-        else:
-            groups.append([point])
-    return [
-        (max(p.x for p in group), max(p.accuracy_percent for p in group), ", ".join(str(p.number) for p in group))
-        for group in groups
-    ]
+# With more dominated trials than this, their points are small and only the front keeps its intervals.
+_MOST_BARS = 150
 
 
 def plot_front(
-    records: Sequence[TrialRecord], objectives: Mapping[str, Direction], panels: Sequence[str] = ("bram18", "dsp")
+    records: Sequence[TrialRecord],
+    objectives: Mapping[str, Direction],
+    panels: Sequence[str] = ("bram18", "dsp"),
+    chosen: int | None = None,
 ) -> Figure:
-    """Draw accuracy against each of `panels`, two side by side."""
+    """Draw accuracy against each of `panels`, two side by side; a ring marks the trial `chosen`.
+
+    Where a search trains nothing, its first objective takes the place of accuracy.
+    """
+    upward = upward_figure(records, objectives)
+    panels = [name for name in panels if name != upward] or [name for name in PANELS if name != upward]
     columns = min(len(panels), 2)
     rows = -(-len(panels) // columns)
     figure = new_figure(5.2 * columns, 3.9 * rows + 0.4)
     axes = figure.subplots(rows, columns, sharey=True, squeeze=False).flatten()
     for axis, name in zip(axes, panels, strict=False):
-        _draw_panel(axis, front_points(records, objectives, name), name)
+        _draw_panel(axis, front_points(records, objectives, name, upward), name, upward, chosen)
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
     for axis in axes[::columns]:
-        axis.set_ylabel(LABELS["accuracy"])
-    handles, labels = axes[0].get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=3)
-    figure.suptitle("Accuracy after proxy training against hardware; bars are 90 % intervals", fontsize=11)
+        axis.set_ylabel(LABELS[upward])
+    entries = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    if entries:
+        figure.legend(list(entries.values()), list(entries), frameon=False, loc="outside lower center", ncols=4)
+    what = "Accuracy after proxy training" if upward == "accuracy" else LABELS[upward]
+    title(figure, f"{what} against hardware; bars are 90 % intervals")
     return figure
 
 
-def _draw_panel(axis: Axes, points: Sequence[FrontPoint], name: str) -> None:
+def _draw_panel(axis: Axes, points: Sequence[FrontPoint], across: str, upward: str, chosen: int | None) -> None:
     front = [point for point in points if point.on_front]
-    _draw_points(axis, [point for point in points if not point.on_front], "dominated", DOMINATED_COLOUR, "o")
-    _draw_points(axis, front, "Pareto front of all objectives", FRONT_COLOUR, "D")
-    corners = best_accuracy_line(points, name)
-    if len(corners) > 1:
-        x, y = zip(*corners, strict=True)
+    rest = [point for point in points if not point.on_front]
+    _draw_dominated(axis, rest)
+    _draw_bars(axis, front, FRONT_COLOUR)
+    axis.plot(
+        [p.x for p in front], [p.y for p in front], "D", color=FRONT_COLOUR, markersize=5.5, markeredgecolor="white",
+        markeredgewidth=0.6, zorder=4, label="Pareto front of all objectives" if front else None,
+    )  # fmt: skip
+    ring = [point for point in front if point.number == chosen]
+    if ring:
         axis.plot(
-            x,
-            y,
-            drawstyle="steps-post",
-            color=FRONT_COLOUR,
-            linewidth=1.2,
-            label="best accuracy at this cost",
-            zorder=1,
-        )
+            [p.x for p in ring], [p.y for p in ring], "o", color="none", markeredgecolor=ALARM_COLOUR, markersize=13,
+            markeredgewidth=1.6, zorder=5, label=f"chosen: trial {chosen}",
+        )  # fmt: skip
     if len(front) <= _MOST_NUMBERS:
-        for x_place, y_place, text in number_labels(front, points):
-            axis.annotate(text, (x_place, y_place), xytext=(5, 6), textcoords="offset points", fontsize=8)
-    axis.set_xlabel(LABELS[name])
+        for x, y, text in number_labels(front, points):
+            axis.annotate(text, (x, y), xytext=(6, 7), textcoords="offset points", fontsize=8, zorder=6)
+    if not points:
+        axis.text(0.5, 0.5, "no complete trial", transform=axis.transAxes, ha="center", va="center", color="#555555")
+    axis.set_xlabel(f"{LABELS[across]}  {'→' if DIRECTIONS[across] == 'maximize' else '←'} better")
     axis.margins(0.08)
     tidy(axis)
     thousands(axis)
+    thousands(axis, 6, "y")
+    _draw_line(axis, best_line(points, across, upward), across, upward)
 
 
-def _draw_points(axis: Axes, points: Sequence[FrontPoint], label: str, colour: str, marker: str) -> None:
+def _draw_dominated(axis: Axes, points: Sequence[FrontPoint]) -> None:
     if not points:
         return
-    axis.errorbar(
-        [point.x for point in points],
-        [point.accuracy_percent for point in points],
-        xerr=[[point.x - point.x_low for point in points], [point.x_high - point.x for point in points]],
-        fmt=marker, color=colour, label=label, markersize=5, elinewidth=0.8, capsize=2,
-        zorder=2 if colour == DOMINATED_COLOUR else 3,
+    many = len(points) > _MOST_BARS
+    if not many:
+        _draw_bars(axis, points, DOMINATED_COLOUR)
+    axis.plot(
+        [p.x for p in points], [p.y for p in points], "o", color=DOMINATED_COLOUR, markersize=2.5 if many else 5,
+        alpha=0.6 if many else 1.0, markeredgewidth=0, zorder=2, label="dominated",
     )  # fmt: skip
+
+
+def _draw_bars(axis: Axes, points: Sequence[FrontPoint], colour: str) -> None:
+    x_error = [[p.x - p.x_low for p in points], [p.x_high - p.x for p in points]]
+    y_error = [[p.y - p.y_low for p in points], [p.y_high - p.y for p in points]]
+    axis.errorbar(
+        [p.x for p in points], [p.y for p in points], fmt="none", ecolor=colour, elinewidth=0.8, capsize=2, zorder=1,
+        xerr=x_error if any(map(any, x_error)) else None, yerr=y_error if any(map(any, y_error)) else None,
+    )  # fmt: skip
+
+
+def _draw_line(axis: Axes, corners: Sequence[tuple[float, float]], across: str, upward: str) -> None:
+    """Draw the steps, and the last one on to the panel's edge: whoever pays more can still have it."""
+    if not corners:
+        return
+    ends = axis.get_xlim()
+    edge = ends[1] if DIRECTIONS[across] == "minimize" else ends[0]
+    x, y = zip(*corners, (edge, corners[-1][1]), strict=True)
+    what = "accuracy" if upward == "accuracy" else "value"
+    axis.plot(
+        x, y, drawstyle="steps-post", color=FRONT_COLOUR, linewidth=1.3, zorder=3,
+        label=f"best {what} of the front at this cost",
+    )  # fmt: skip
+    axis.set_xlim(ends)

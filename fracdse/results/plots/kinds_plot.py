@@ -8,13 +8,26 @@ from typing import TYPE_CHECKING
 
 from fracdse.records import TrialRecord
 from fracdse.results.labels import LABELS
-from fracdse.results.plots.style import BLUE, GREEN, ORANGE, PURPLE, new_figure, thousands, tidy
+from fracdse.results.plots.style import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    new_figure,
+    rows_without_margin,
+    thousands,
+    tidy,
+    title,
+)
+from fracdse.results.terminal import number_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _FIGURES = ("lut", "ff", "bram18", "dsp", "cycles_per_frame", "fps", "latency_us", "power_w")
+# So few designs would be lost in panels of their own.
+_FEW_DESIGNS = 3
 _STYLES = {
     "simulated": (PURPLE, "^"), "synthesised": (ORANGE, "s"), "implemented": (GREEN, "o"), "measured": (BLUE, "D"),
 }  # fmt: skip
@@ -57,6 +70,55 @@ def comparisons(records: Sequence[TrialRecord]) -> list[Comparison]:
 
 
 def plot_comparisons(found: Sequence[Comparison]) -> Figure:
+    """Draw what was found against the estimates; of a few designs, as shares of the estimate, else a panel a figure."""
+    few = len({entry.number for entry in found}) <= _FEW_DESIGNS
+    figure = _plot_shares(found) if few else _plot_panels(found)
+    inside = sum(entry.inside for entry in found)
+    title(figure, f"Estimates against what was found; {inside} of {len(found)} within the 90 % interval")
+    return figure
+
+
+def _plot_shares(found: Sequence[Comparison]) -> Figure:
+    """Draw a row a figure and design: its interval as a bar, what was found as a mark, in per cent of the estimate."""
+    rows = list(dict.fromkeys((entry.figure, entry.number) for entry in sorted(found, key=_order)))
+    several = len({number for _, number in rows}) > 1
+    figure = new_figure(9, 1.5 + 0.36 * len(rows))
+    axis = figure.subplots()
+    for entry in found:
+        place, scale = rows.index((entry.figure, entry.number)), 100 / (entry.estimated or 1.0)
+        width = scale * (entry.high - entry.low)
+        axis.barh(place, max(width, 0.4), left=scale * entry.low, height=0.55, color="#DCE6EE", zorder=1)
+        colour, marker = _STYLES[entry.kind]
+        axis.plot(scale * entry.found, place, marker, color=colour, markersize=8, zorder=3, label=entry.kind)
+    axis.axvline(100, color="black", linewidth=1, zorder=2)
+    for place, row in enumerate(rows):
+        axis.annotate(
+            _in_numbers([entry for entry in found if (entry.figure, entry.number) == row]), (1.02, place),
+            xycoords=("axes fraction", "data"), va="center", fontsize=8.5,
+        )  # fmt: skip
+    names = [LABELS[name] + (f", trial {number}" if several else "") for name, number in rows]
+    axis.set_yticks(range(len(rows)), names)
+    rows_without_margin(axis, len(rows))
+    axis.use_sticky_edges = False
+    axis.margins(x=0.05)
+    axis.set_xlabel("found, as a share of the estimate (%); the bar is the estimate's 90 % interval")
+    entries = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+    figure.legend(list(entries.values()), list(entries), frameon=False, loc="outside lower center", ncols=4)
+    tidy(axis, "x")
+    return figure
+
+
+def _in_numbers(found: Sequence[Comparison]) -> str:
+    """Return one row in numbers: '6,198 → 5,714'."""
+    values = dict.fromkeys(number_text(entry.found) for entry in found)
+    return f"{number_text(found[0].estimated)} → {', '.join(values)}"
+
+
+def _order(entry: Comparison) -> tuple[int, int]:
+    return _FIGURES.index(entry.figure), entry.number
+
+
+def _plot_panels(found: Sequence[Comparison]) -> Figure:
     """Draw a panel a figure: found against estimated, with the line on which they agree."""
     names = [name for name in _FIGURES if any(entry.figure == name for entry in found)]
     columns = min(len(names), 3)
@@ -69,8 +131,6 @@ def plot_comparisons(found: Sequence[Comparison]) -> Figure:
         axis.set_visible(False)
     entries = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(list(entries.values()), list(entries), frameon=False, loc="outside lower center", ncols=4)
-    inside = sum(entry.inside for entry in found)
-    figure.suptitle(f"Estimates against what was found; {inside} of {len(found)} within the 90 % interval", fontsize=11)
     return figure
 
 

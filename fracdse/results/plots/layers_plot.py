@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from fracdse.results.labels import LABELS
-from fracdse.results.plots.style import ALARM_COLOUR, BLUE, PART_STYLES, new_figure, thousands, tidy
+from fracdse.results.plots.style import (
+    ALARM_COLOUR,
+    PART_STYLES,
+    new_figure,
+    rows_without_margin,
+    thousands,
+    tidy,
+    title,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,31 +55,41 @@ def part_shares(rows: Sequence[Mapping[str, Any]], capacity: Mapping[str, float]
     return shares
 
 
-def plot_layers(rows: Sequence[Mapping[str, Any]], capacity: Mapping[str, float], title: str) -> Figure:
-    """Draw the device's budget as stacked bars above the resources of every layer."""
+def plot_layers(rows: Sequence[Mapping[str, Any]], capacity: Mapping[str, float], heading: str) -> Figure:
+    """Draw the device's budget as stacked bars above the resources of every layer, a colour a part of the network."""
+    styles = _part_styles([part_of(row["name"]) for row in rows])
     figure = new_figure(10, 3.4 + 0.24 * len(rows))
     halves = figure.subfigures(2, 1, height_ratios=(2.4, 1.0 + 0.24 * len(rows)))
     above, below = cast("Sequence[SubFigure]", halves)
-    _draw_budget(above.subplots(), part_shares(rows, capacity), capacity)
-    above.suptitle(title, fontsize=11)
+    _draw_budget(above.subplots(), part_shares(rows, capacity), capacity, styles)
+    title(figure, heading)
     axes = below.subplots(1, len(RESOURCES), sharey=True)
     for axis, resource in zip(axes, RESOURCES, strict=True):
-        axis.barh([row["name"] for row in rows], [row[resource] for row in rows], color=BLUE, height=0.7)
+        for place, row in enumerate(rows):
+            colour, hatch = styles[part_of(row["name"])]
+            bars = axis.barh(place, row[resource], color=colour, hatch=hatch, edgecolor="white", height=0.7)
+            axis.bar_label(bars, [f"{row[resource]:,.0f}" if row[resource] else ""], padding=2, fontsize=7)
         axis.set_xlabel(LABELS[resource])
         tidy(axis, "x")
-        thousands(axis, 4)
-        axis.set_xlim(0, max(1.0, axis.get_xlim()[1]))
-    axes[0].invert_yaxis()
+        thousands(axis, 4, whole=True)
+        axis.set_xlim(0, max(1.0, 1.22 * max(row[resource] for row in rows)))
+    axes[0].set_yticks(range(len(rows)), [row["name"] for row in rows])
+    rows_without_margin(axes[0], len(rows))
     return figure
 
 
-def _draw_budget(axis: Axes, shares: Sequence[PartShare], capacity: Mapping[str, float]) -> None:
-    parts = list(dict.fromkeys(share.part for share in shares))
-    styles = dict(zip(parts, (PART_STYLES[i % len(PART_STYLES)] for i in range(len(parts))), strict=True))
+def _part_styles(parts: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return part → (colour, hatch), in the order of the network."""
+    names = dict.fromkeys(parts)
+    return {part: PART_STYLES[place % len(PART_STYLES)] for place, part in enumerate(names)}
+
+
+def _draw_budget(
+    axis: Axes, shares: Sequence[PartShare], capacity: Mapping[str, float], styles: Mapping[str, tuple[str, str]]
+) -> None:
     filled = dict.fromkeys(RESOURCES, 0.0)
-    for part in parts:
+    for part, (colour, hatch) in styles.items():
         widths = [100 * share.share for share in shares if share.part == part]
-        colour, hatch = styles[part]
         axis.barh(
             range(len(RESOURCES)), widths, left=[filled[name] for name in RESOURCES], color=colour, hatch=hatch,
             edgecolor="white", linewidth=0.6, height=0.65, label=part,
@@ -82,16 +100,14 @@ def _draw_budget(axis: Axes, shares: Sequence[PartShare], capacity: Mapping[str,
         used = sum(share.used for share in shares if share.resource == name)
         over = filled[name] > 100
         axis.annotate(
-            f"{used:,.0f} of {capacity[name]:,.0f} ({filled[name]:.0f} %)", (filled[name], place), xytext=(5, 0),
-            textcoords="offset points", va="center", fontsize=9, color=ALARM_COLOUR if over else "black",
+            f"{used:,.0f} of {capacity[name]:,.0f} ({filled[name]:.0f} %)", (max(100.0, filled[name]), place),
+            xytext=(6, 0), textcoords="offset points", va="center", fontsize=9, color=ALARM_COLOUR if over else "black",
         )  # fmt: skip
     axis.axvline(100, color="black", linewidth=1)
-    axis.annotate("device", (100, 0), xytext=(4, 0), xycoords=("data", "axes fraction"), textcoords="offset points",
-                  va="bottom", fontsize=9)  # fmt: skip
-    axis.set_xlim(0, max(130.0, 1.3 * max(filled.values())))
+    axis.set_xlim(0, 1.45 * max(100.0, *filled.values()))
     axis.set_xticks(range(0, 101, 20))
     axis.set_yticks(range(len(RESOURCES)), [LABELS[name] for name in RESOURCES])
-    axis.invert_yaxis()
-    axis.set_xlabel("share of the device (%)")
+    rows_without_margin(axis, len(RESOURCES))
+    axis.set_xlabel("share of the device (%); the line is all of it")
     axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
     tidy(axis, "x")

@@ -10,7 +10,8 @@ import numpy as np
 
 from fracdse.pareto import Direction, as_costs, hypervolume, nondominated
 from fracdse.records import TrialRecord
-from fracdse.results.plots.style import FRONT_COLOUR, new_figure, thousands, tidy
+from fracdse.results.labels import LABELS
+from fracdse.results.plots.style import FRONT_COLOUR, new_figure, thousands, tidy, title
 from fracdse.results.table import objective_value
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _MARGIN = 0.1
 _MOST_STEPS = 200
+_MOST_MARKS = 30
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,14 @@ def plot_progress(records: Sequence[TrialRecord], objectives: Mapping[str, Direc
     axis = figure.subplots()
     axis.plot(
         [step.trials for step in steps], [step.share for step in steps], drawstyle="steps-post", color=FRONT_COLOUR,
-        marker="D", markersize=4,
+        marker="D" if len(steps) <= _MOST_MARKS else None, markersize=4,
     )  # fmt: skip
     axis.set_xlabel("trials")
     axis.set_ylabel("hypervolume (share of the box)")
     axis.set_ylim(0, 1.02)
-    axis.set_xlim(0, None)
-    axis.set_title(f"What the front covers: {', '.join(objectives)}", fontsize=11, loc="left")
+    axis.set_xlim(0, 1.02 * steps[-1].trials if steps else 1)
+    names = ", ".join(LABELS[name].partition(" (")[0] for name in objectives)
+    title(figure, f"How much of the objectives' space the front covers ({names})")
     tidy(axis)
-    thousands(axis)
+    thousands(axis, whole=True)
     return figure

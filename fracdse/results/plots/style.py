@@ -6,6 +6,7 @@ marker, hatch or label, so that the figures can be read in grey.
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,11 @@ BLUE, ORANGE, GREEN, SKY, RED, PURPLE, YELLOW = (
     "#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#CC79A7", "#F0E442",
 )  # fmt: skip
 GREY = "#B0B0B0"
+_LETTERS_AN_INCH = 12
 FRONT_COLOUR, DOMINATED_COLOUR, ALARM_COLOUR = BLUE, GREY, RED
 # For parts of a whole, in order: neighbours differ in brightness and in hatch.
 PART_STYLES = (
-    (BLUE, ""), (YELLOW, "//"), (GREEN, ""), (ORANGE, ".."), (PURPLE, ""), (SKY, "\\\\"), (RED, ""), (GREY, "xx"),
+    (BLUE, ""), (YELLOW, "//"), (GREEN, "xx"), (ORANGE, ".."), (PURPLE, ""), (SKY, "\\\\"), (RED, "--"), (GREY, ""),
 )  # fmt: skip
 
 
@@ -41,12 +43,23 @@ def tidy(axis: Axes, grid: str = "both") -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def thousands(axis: Axes, ticks: int = 5, along: str = "x") -> None:
-    """Mark at most `ticks` round steps along 'x' or 'y', written as 10,000."""
+def title(figure: Figure, text: str) -> None:
+    """Write a figure's title at its left edge, in as many lines as its width asks for."""
+    letters = int(_LETTERS_AN_INCH * figure.get_figwidth())
+    figure.suptitle("\n".join(textwrap.wrap(text, letters)), x=0.01, ha="left", fontsize=11)
+
+
+def rows_without_margin(axis: Axes, count: int) -> None:
+    """Let `count` horizontal bars fill the axis from its top down."""
+    axis.set_ylim(count - 0.4, -0.6)
+
+
+def thousands(axis: Axes, ticks: int = 5, along: str = "x", *, whole: bool = False) -> None:
+    """Mark at most `ticks` round steps along 'x' or 'y', written as 10,000; with `whole`, at whole numbers only."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     side = axis.xaxis if along == "x" else axis.yaxis
-    side.set_major_locator(MaxNLocator(nbins=ticks, steps=[1, 2, 5, 10]))
+    side.set_major_locator(MaxNLocator(nbins=ticks, steps=[1, 2, 5, 10], integer=whole))
     side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
 
 
