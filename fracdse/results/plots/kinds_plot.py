@@ -82,7 +82,7 @@ def _plot_shares(found: Sequence[Comparison]) -> Figure:
     """Draw a row a figure and design: its interval as a bar, what was found as a mark, in per cent of the estimate."""
     rows = list(dict.fromkeys((entry.figure, entry.number) for entry in sorted(found, key=_order)))
     several = len({number for _, number in rows}) > 1
-    figure = new_figure(9, 1.5 + 0.36 * len(rows))
+    figure = new_figure(9, 1.8 + 0.36 * len(rows))
     axis = figure.subplots()
     for entry in found:
         place, scale = rows.index((entry.figure, entry.number)), 100 / (entry.estimated or 1.0)
