@@ -26,28 +26,10 @@ from fracdse.search.samplers import make_sampler
 from fracdse.search.seeds import derived_seed
 from fracdse.search.trial_facts import RESULT, VOID, Outcome
 from fracdse.space import SearchSpace, load_space
+from tabulated_space import tabulate
 
 SAMPLERS = ("random", "NSGA-II", "TPE", "model")
 SHARE = 0.95
-
-
-def tabulate(space_name: str, changes: list[str], file: Path) -> None:
-    """Train every design of a space once; goes on from a table that is there already."""
-    space = load_space(space_name, changes)
-    problem = make_problem(space, load_data(space))
-    header = {"space": space_name, "set": changes, "seed": space.search.seed, "command": sys.argv}
-    table = json.loads(file.read_text()) if file.exists() else {**header, "designs": {}}
-    for number, params in enumerate(all_params(space)):
-        key = params_key(params)
-        if key in table["designs"]:
-            continue
-        seed = derived_seed(space.search.seed, number)
-        outcome = evaluate_step(problem, space.design(params), seed, file.parent / "checkpoints")
-        assert isinstance(outcome, Outcome)
-        table["designs"][key] = outcome.to_dict() | {"gates": None}
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(table))
-        print(f"{number + 1}/{int(space.size)} {outcome.state} {outcome.accuracy}", file=sys.stderr)
 
 
 def search(space: SearchSpace, designs: dict[str, dict], sampler: str, seed: int, trials: int) -> list[tuple]:
