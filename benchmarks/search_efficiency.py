@@ -11,22 +11,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import optuna
+from tabulated_space import tabulate
 
 from fracdse.pareto import hypervolume, nondominated
-from fracdse.search.objective import evaluate_step, objective_values
-from fracdse.search.params import all_params, params_key, suggest
-from fracdse.search.problem import load_data, make_problem
+from fracdse.search.objective import objective_values
+from fracdse.search.params import params_key, suggest
 from fracdse.search.samplers import make_sampler
-from fracdse.search.seeds import derived_seed
 from fracdse.search.trial_facts import RESULT, VOID, Outcome
 from fracdse.space import SearchSpace, load_space
-from tabulated_space import tabulate
 
 SAMPLERS = ("random", "NSGA-II", "TPE", "model")
 SHARE = 0.95

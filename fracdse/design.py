@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal, get_args, get_type_hints
 
 from fracdse.errors import ConfigError, nearest
@@ -123,12 +123,25 @@ def _hints(kind: Any) -> dict[str, Any]:
 def _section(kind: Any, values: Any, path: str) -> Any:
     if not isinstance(values, Mapping):
         raise ConfigError(f"design: [{path}] must be a table of keys, not {values!r}")
+    # The types are part of what is remembered, as 1, 1.0 and True are equal and not all of them are allowed.
+    content = tuple((name, type(value), value) for name, value in values.items())
+    try:
+        return _remembered_section(kind, content, path)
+    except TypeError:  # A list or a table where a value is wanted cannot be remembered; checking it says what is wrong.
+        return _checked_section(kind, content, path)
+
+
+def _checked_section(kind: Any, content: tuple[tuple[str, type, Any], ...], path: str) -> Any:
     hints = _hints(kind)
-    _check_keys(values, hints, path)
-    return kind(**{name: checked_value(value, hints[name], f"{path}.{name}") for name, value in values.items()})
+    _check_keys([name for name, _, _ in content], hints, path)
+    return kind(**{name: checked_value(value, hints[name], f"{path}.{name}") for name, _, value in content})
 
 
-def _check_keys(values: Mapping[str, Any], known: Any, path: str) -> None:
+# The trials of a study share most of their sections.
+_remembered_section = lru_cache(maxsize=10_000)(_checked_section)
+
+
+def _check_keys(values: Iterable[str], known: Any, path: str) -> None:
     for name in values:
         if name not in known:
             raise ConfigError(

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from fracdse.errors import StudyError
+
 
 @dataclass(frozen=True)
 class LayerGates:
@@ -39,13 +41,32 @@ class GateStatistics:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> GateStatistics:
-        """Build statistics from what `to_dict` returned, also after a trip through JSON."""
-        layers = tuple(
-            LayerGates(
-                str(layer["name"]),
-                float(layer["open_fraction"]),
-                {int(lanes): float(count) for lanes, count in layer["largest_lane_count"].items()},
-            )
-            for layer in values["layers"]
-        )
-        return cls(layers, int(values["images"]))
+        """Build statistics from what `to_dict` returned, also after a trip through JSON.
+
+        Layers are decoded when they are first asked for: most trials of a large study are never looked at so closely.
+
+        Raises:
+            KeyError: An entry is missing.
+            StudyError: The entry of a layer is damaged; raised when layers are first asked for.
+        """
+        statistics = cls.__new__(cls)
+        vars(statistics).update(images=int(values["images"]), _stored=values["layers"])
+        return statistics
+
+    def __getattr__(self, name: str) -> Any:
+        """Decode the layers of `from_dict`; called only for what is not there yet."""
+        if name != "layers" or "_stored" not in vars(self):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        try:
+            vars(self)["layers"] = tuple(map(_layer_of, vars(self)["_stored"]))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise StudyError(
+                f"stored gate statistics are damaged: {error!r}", hint="Run 'fracdse study check'."
+            ) from None
+        del vars(self)["_stored"]
+        return self.layers
+
+
+def _layer_of(plain: Mapping[str, Any]) -> LayerGates:
+    counts = {int(lanes): float(count) for lanes, count in plain["largest_lane_count"].items()}
+    return LayerGates(str(plain["name"]), float(plain["open_fraction"]), counts)

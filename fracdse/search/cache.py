@@ -13,6 +13,7 @@ from typing import Any
 
 import fracdse
 from fracdse.design import Design
+from fracdse.errors import StudyError
 from fracdse.gates import GateStatistics
 from fracdse.training.recipe import Recipe
 
@@ -40,8 +41,9 @@ class ResultCache:
         """Return the stored result of the network of `design`, if there is one."""
         try:
             plain = json.loads(self._path(design).read_text(encoding="utf-8"))
-            return Trained(float(plain["accuracy"]), GateStatistics.from_dict(plain["gates"]), float(plain["seconds"]))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            found = Trained(float(plain["accuracy"]), GateStatistics.from_dict(plain["gates"]), float(plain["seconds"]))
+            return found if found.gates.layers else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, StudyError):
             return None
 
     def keep(self, design: Design, result: Trained) -> None:

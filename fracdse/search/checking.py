@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from fracdse.errors import FracdseError
 from fracdse.search.journal import JOURNAL_NAME
+from fracdse.search.journal_entries import parsed_entry
 from fracdse.search.params import params_key
 from fracdse.search.study import META_NAME, Study, open_study
 from fracdse.search.trial_facts import COPY_OF, RESULT, RETRY_OF, START, VOID, to_record
@@ -54,12 +54,12 @@ def check_journal(path: Path) -> list[Finding]:
 
 
 def is_entry(line: bytes) -> bool:
-    """Tell whether a line of a journal is an entry: a JSON object with an operation."""
+    """Tell whether a line of a journal is an entry."""
     try:
-        entry = json.loads(line)
+        parsed_entry(line)
     except ValueError:
         return False
-    return isinstance(entry, dict) and isinstance(entry.get("op_code"), int)
+    return True
 
 
 def check_trials(study: Study) -> list[Finding]:
@@ -86,7 +86,9 @@ def _check_trial(trial: FrozenTrial) -> list[Finding]:
                 Finding("error", f"trial {trial.number} is {trial.state.name.lower()}, but its result is {stored!r}")
             ]
     try:
-        to_record(trial, {})
+        record = to_record(trial, {})
+        if record is not None and record.gates is not None and not record.gates.layers:
+            return [Finding("error", f"trial {trial.number} has gate statistics without layers")]
     except FracdseError as error:
         return [Finding("error", error.message)]
     return []

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 
 @contextmanager
 def many_objects() -> Iterator[None]:
-    """Pause the collector; reading 20,000 trials takes half as long so."""
+    """Pause the collector and let it pass over what was made, which lives on; 20,000 trials are read twice as fast."""
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
         if was_on:
             gc.enable()
