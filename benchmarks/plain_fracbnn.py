@@ -64,7 +64,7 @@ class PlainNetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of uint8 images."""
         stem = self.network.stem
-        levels = torch.arange(stem.spec.levels).view(1, 1, -1, 1, 1)
+        levels = torch.arange(stem.spec.levels, device=images.device).view(1, 1, -1, 1, 1)
         counts = torch.round(images.float() / stem.spec.resolution)[:, :, None]
         encoded = ((levels < counts).to(stem.weight.dtype) * 2 - 1).flatten(1, 2)
         x = plain_batch_norm(stem.norm, conv2d(encoded, plain_sign(stem.weight), padding=1))

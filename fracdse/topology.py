@@ -144,6 +144,11 @@ def gated_convs(design: Design) -> tuple[GatedConvSpec, ...]:
     return tuple(spec for spec in topology(design) if isinstance(spec, GatedConvSpec))
 
 
+def block_shapes(design: Design) -> list[tuple[int, int, int]]:
+    """Return channels, rows and columns of every block's output; a block is two gated convolutions."""
+    return [(conv.out_channels, conv.out_height, conv.out_width) for conv in gated_convs(design)[1::2]]
+
+
 def _residual(design: Design, stem_stride: int, first_stride: int, blocks: tuple[int, ...]) -> tuple[LayerSpec, ...]:
     """Lay out a residual network: two gated convolutions a block; stages from the second on double the channels."""
     stem = _stem(design, design.network.width, stem_stride)

@@ -12,6 +12,8 @@ from torch.nn.functional import avg_pool2d, conv2d
 from fracdse.network.codebook import Codebook
 from fracdse.network.exact_conv import exact_conv2d, working_type
 from fracdse.network.fractional_conv import fractional_conv2d
+from fracdse.network.fused.launch import can_fuse
+from fracdse.network.fused.layer import FusedSettings, fused_layer
 from fracdse.network.norms import BatchNorm, ChannelAffine, Norm, PowerOfTwoBatchNorm
 from fracdse.network.quantisers import power_of_two, quantise_activation, sign_weight
 from fracdse.network.released_arithmetic import released_fractional_conv2d, released_post
@@ -93,6 +95,8 @@ class GatedLayer(nn.Module):
         shortcut = self._shortcut(x)
         if self.released_arithmetic and not self.training:
             return self._as_released(x, shortcut)
+        if self._can_fuse(x):
+            return self._fused(x, shortcut)
         out = self._convolve(x)
         if self.link is not None:
             out = torch.addcmul(out, shortcut, self.link[:, None, None])
@@ -101,6 +105,28 @@ class GatedLayer(nn.Module):
         if self.si is not None:
             total = total + self.si(x, self.precision != "float")
         return self.norm_out(total, before=factor * relu.shift_out)  # type: ignore[no-any-return]
+
+    def _can_fuse(self, x: Tensor) -> bool:
+        spec = self.spec
+        plain = spec.batch_norm and self.link is None and not spec.clip_bits and self.gate_observer is None
+        differentiable = self.training or not torch.is_grad_enabled()
+        return plain and differentiable and can_fuse(x, spec.out_channels)
+
+    def _fused(self, x: Tensor, shortcut: Tensor) -> Tensor:
+        assert isinstance(self.norm_conv, BatchNorm)
+        assert isinstance(self.norm_out, BatchNorm)
+        relu = self.rprelu
+        settings = FusedSettings(
+            stride=self.spec.stride,
+            gated=self.precision != "float",
+            binary=self.precision == "binary",
+            identity=shortcut is x and self.si is None,
+            norm=self.norm_conv.with_shifts(after=relu.shift_in),
+            norm_out=self.norm_out.with_shifts(before=relu.shift_out),
+        )
+        base = shortcut if self.si is None else shortcut + self.si(x, self.precision != "float")
+        weight = self.convolution_weight()
+        return fused_layer(settings, x, base, weight, self.threshold, self.slope(), self.training)
 
     def _convolve(self, x: Tensor) -> Tensor:
         spec, weight = self.spec, self.convolution_weight()

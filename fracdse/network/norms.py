@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from fracdse.network.batch_norm import batch_norm
+from fracdse.network.fused.launch import NormAndShifts, can_fuse
+from fracdse.network.fused.norm import fused_norm
 from fracdse.network.quantisers import power_of_two
 
 
@@ -30,11 +32,17 @@ class BatchNorm(nn.BatchNorm2d):
         """Normalise input + before and add after; input (N, C, H, W), the shifts (C,)."""
         if not self.training:
             return apply_affine(input, *self.folded(), before, after)
+        if can_fuse(input, input.shape[1]):
+            return fused_norm(self.with_shifts(before, after), input)
         bias = self.bias if after is None else self.bias + after
         out, mean, variance = batch_norm(input, self.weight, bias, self.eps, rounded=self.rounded)
         # In training a constant before the norm cancels; only the running mean has to know of it.
         self._follow(mean if before is None else mean + before.detach(), variance, input.numel() // input.shape[1])
         return out
+
+    def with_shifts(self, before: Tensor | None = None, after: Tensor | None = None) -> NormAndShifts:
+        """Return this norm together with the shifts around it."""
+        return NormAndShifts(self, self.rounded, before, after)
 
     def _follow(self, mean: Tensor, variance: Tensor, count: int) -> None:
         own_mean, own_variance = self._statistics()

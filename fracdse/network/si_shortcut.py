@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from fracdse.network.quantisers import fixed_point, power_of_two_step
+from fracdse.network.fused.fixed_point import covering_step as follow_range
+from fracdse.network.fused.launch import can_fuse
+from fracdse.network.quantisers import covering_step, fixed_point, power_of_two_step
 from fracdse.topology import GatedConvSpec, SIBranchSpec
 
 _RANGE_MEMORY = 0.98
@@ -34,6 +36,9 @@ class Range(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Quantise x; in training, follow its range first."""
+        if self.training and can_fuse(x):
+            step = follow_range(x, self._bits, self.largest, 1 - _RANGE_MEMORY)
+            return fixed_point(x, step, self._bits)
         if self.training:
             now = x.detach().abs().amax()
             self.largest.copy_(torch.where(self.largest > 0, self.largest.lerp(now, 1 - _RANGE_MEMORY), now))
@@ -59,7 +64,7 @@ class SIShortcut(nn.Module):
 
     def rounded(self, weight: Tensor) -> Tensor:
         """Return a weight on the fixed-point grid that just covers it."""
-        return fixed_point(weight, power_of_two_step(weight.detach().abs().amax(), self.bits), self.bits)
+        return fixed_point(weight, covering_step(weight, self.bits), self.bits)
 
     def forward(self, x: Tensor, quantised: bool) -> Tensor:
         """Return the branch's output; without `quantised`, in full precision (the float twin)."""

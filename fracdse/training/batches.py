@@ -1,4 +1,4 @@
-"""Batches of a data set that is held in memory as one tensor, shuffled and augmented whole batches at a time."""
+"""Batches of a data set that lies on one device as one tensor, shuffled and augmented whole batches at a time."""
 
 from __future__ import annotations
 
@@ -7,27 +7,29 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from fracdse.training.augmentation import augmenter
 from fracdse.training.data import Dataset
 from fracdse.training.recipe import Augmentation
 
-_SMALLEST_TO_MOVE = 16
+_CPU = torch.device("cpu")
 
 
 class Batches:
-    """Shuffled training batches: images (B, colours, H, W) uint8, channels last, and labels (B,).
+    """Shuffled training batches of a data set.
+
+    A batch is first only drawn: `epoch` yields draws (B, 1 + uniforms), a row an image: its index and the random
+    numbers of its augmentation. `make` turns a draw into images and labels, on the device that holds the data.
 
     Every epoch draws from a generator of its own, seeded by `seed` and the epoch's number, so that a run that was
     interrupted goes on with the batches it would have had.
     """
 
-    def __init__(self, dataset: Dataset, batch_size: int, augmentation: Augmentation, seed: int) -> None:
-        images = torch.from_numpy(dataset.images)
-        kind = _automatic(dataset) if augmentation == "auto" else augmentation
-        self._flips = kind == "flip and crop"
-        self._margin = 0 if kind == "none" else max(images.shape[1] // 8, 1)
-        self._height, self._width = images.shape[1:3]
-        self._padded = torch.nn.functional.pad(images, (0, 0, *(self._margin,) * 4))
-        self._labels = torch.from_numpy(dataset.labels)
+    def __init__(
+        self, dataset: Dataset, batch_size: int, augmentation: Augmentation, seed: int, device: torch.device = _CPU
+    ) -> None:
+        self._augmenter = augmenter(augmentation, dataset.image_format)
+        self._images = self._augmenter.prepare(torch.from_numpy(dataset.images).to(device))
+        self._labels = torch.from_numpy(dataset.labels).to(device)
         self._batch_size = min(batch_size, len(dataset))
         self._seed = seed
 
@@ -36,30 +38,17 @@ class Batches:
         """Batches an epoch; a last one that would not be full is left out."""
         return len(self._labels) // self._batch_size
 
-    def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the batches of an epoch."""
+    def epoch(self, number: int) -> Iterator[Tensor]:
+        """Yield the draws of an epoch."""
         generator = torch.Generator().manual_seed((self._seed * 1_000_003 + number) % 2**63)
-        order = torch.randperm(len(self._labels), generator=generator)
+        order = torch.randperm(len(self._labels), generator=generator)[:, None]
+        uniform = torch.rand((len(order), self._augmenter.uniforms), generator=generator, dtype=torch.float64)
+        draws = torch.cat((order, uniform), 1).to(self._labels.device)
         for start in range(0, self.count * self._batch_size, self._batch_size):
-            chosen = order[start : start + self._batch_size]
-            yield self._augmented(chosen, generator), self._labels[chosen]
+            yield draws[start : start + self._batch_size]
 
-    def _augmented(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
-        count = len(chosen)
-        offsets = torch.randint(0, 2 * self._margin + 1, (2, count, 1), generator=generator)
-        rows = torch.arange(self._height) + offsets[0]
-        columns = torch.arange(self._width).expand(count, -1)
-        if self._flips:
-            flipped = torch.rand(count, 1, generator=generator) < 0.5
-            columns = torch.where(flipped, self._width - 1 - columns, columns)
-        columns = columns + offsets[1]
-        batch = self._padded[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
-        return batch.permute(0, 3, 1, 2)
-
-
-def _automatic(dataset: Dataset) -> Augmentation:
-    """Choose what suits most images of a format: tiny ones lose too much when they are moved, digits when flipped."""
-    image = dataset.image_format
-    if min(image.height, image.width) < _SMALLEST_TO_MOVE:
-        return "none"
-    return "flip and crop" if image.colours == 3 else "crop"
+    def make(self, draw: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the images (B, colours, H, W) uint8, channels last, and the labels (B,) of a draw."""
+        chosen = draw[:, 0].long()
+        images = self._augmenter.augment(self._images, chosen, draw[:, 1:])
+        return images.permute(0, 3, 1, 2), self._labels[chosen]

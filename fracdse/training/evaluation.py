@@ -15,6 +15,7 @@ from fracdse.network.network import FractionalNetwork
 from fracdse.training.data import Dataset
 from fracdse.training.gate_statistics import GateCounter
 from fracdse.training.memory import keep_freed_memory
+from fracdse.training.step_graph import in_batches
 
 _GATE_IMAGES = 1000
 
@@ -44,8 +45,8 @@ def evaluate(
 ) -> Evaluation:
     """Run a network over the first `limit` images of a data set (None: all of them).
 
-    Gates are counted on the first `gate_images` of them, because counting takes longer than computing. The network's
-    training mode is put back afterwards.
+    It computes on the device that holds the network. Gates are counted on the first `gate_images` of them, because
+    counting takes longer than computing. The network's training mode is put back afterwards.
 
     Raises:
         DataError: The images do not have the format that the network reads.
@@ -55,13 +56,14 @@ def evaluate(
     count = len(dataset) if limit is None else min(limit, len(dataset))
     if count < 1:
         raise DataError(f"limit = {limit!r} leaves no image to evaluate; allowed: 1 or more")
-    images = torch.from_numpy(dataset.images[:count]).permute(0, 3, 1, 2)
+    device = network.classifier.weight.device
+    images = torch.from_numpy(dataset.images[:count]).to(device).permute(0, 3, 1, 2)
     was_training = network.training
     network.eval()
     counter = GateCounter()
     try:
         start = time.perf_counter()
-        logits = torch.cat([network(part) for part in torch.split(images, batch)])
+        logits = in_batches(network, images, batch).cpu()
         seconds = time.perf_counter() - start
         if gate_images and network.precision != "float":
             with network.observed_gates(counter.observe):

@@ -12,6 +12,7 @@ from fracdse.network.folder import save_network
 from fracdse.network.network import FractionalNetwork
 from fracdse.training.checkpoint import load_checkpoint, run_name, save_checkpoint
 from fracdse.training.data import Dataset
+from fracdse.training.device import computing_device
 from fracdse.training.evaluation import evaluate
 from fracdse.training.history import EpochRecord, write_csv, write_plot
 from fracdse.training.phases import phases_of
@@ -47,6 +48,7 @@ def train(
     resume: bool = False,
     progress: Progress | None = None,
     threads: int | None = None,
+    device: str = "auto",
 ) -> TrainingResult:
     """Train a design as a recipe says.
 
@@ -60,18 +62,21 @@ def train(
         resume: Go on from the checkpoint in `folder`, if there is one.
         progress: Called after every epoch, the teacher's included.
         threads: How many threads to compute with; None leaves torch's setting.
+        device: "cpu", "cuda", or "auto": a GPU where there is one.
 
     Raises:
         TrainingError: The loss is not a number, or the checkpoint is of another run.
         DataError: Data, checkpoint or teacher do not fit the design.
         ConfigError: The design cannot be built.
+        ToolNotFound: A GPU is asked for and there is none.
     """
     start = time.perf_counter()
     with limited_threads(threads):
         cache = folder / TEACHER_FOLDER if folder is not None else None
-        teacher = teacher_for(design, train_set, recipe, seed, cache, progress)
+        where = computing_device(device)
+        teacher = teacher_for(design, train_set, recipe, seed, cache, progress, where)
         name = run_name(design, recipe, train_set, seed)
-        run = TrainingRun(design, train_set, recipe, phases_of(recipe), seed, name, teacher)
+        run = TrainingRun(design, train_set, recipe, phases_of(recipe), seed, name, teacher, where)
         checkpoint = folder / CHECKPOINT_FILE if folder is not None else None
         if resume and checkpoint is not None and checkpoint.is_file():
             run.restore(load_checkpoint(checkpoint, name), checkpoint)
@@ -83,6 +88,7 @@ def train(
                 progress(record)
         run.network.eval()
         accuracy = evaluate(run.network, validation_set, gate_images=0).accuracy
+        run.network.cpu()
         if folder is not None:
             _write_results(folder, run.network, run.history, recipe, accuracy, seed)
     return TrainingResult(run.network, accuracy, tuple(run.history), time.perf_counter() - start)

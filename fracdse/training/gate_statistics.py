@@ -13,10 +13,12 @@ from fracdse.topology import gated_convs
 
 @dataclass
 class _Counts:
-    open_gates: float = 0.0
+    """Sums over batches; those of tensors stay on their device until they are asked for."""
+
+    open_gates: Tensor | int = 0
     gates: int = 0
     pixels: int = 0
-    largest: dict[int, float] = field(default_factory=dict)
+    largest: dict[int, Tensor | int] = field(default_factory=dict)
 
 
 class GateCounter:
@@ -33,21 +35,21 @@ class GateCounter:
             self._images += gates.shape[0]
         channels = gates.shape[1]
         flat = gates.permute(0, 2, 3, 1).reshape(-1, channels).int()
-        counts.open_gates += float(flat.sum())
+        counts.open_gates = counts.open_gates + flat.sum()
         counts.gates += flat.numel()
         counts.pixels += flat.shape[0]
         for lanes in divisors(channels):
             # Lane i holds the channels c ≡ i (mod lanes), so the last axis of this view is the lane.
             largest = flat.view(-1, channels // lanes, lanes).sum(1).amax(1)
-            counts.largest[lanes] = counts.largest.get(lanes, 0.0) + float(largest.sum())
+            counts.largest[lanes] = counts.largest.get(lanes, 0) + largest.sum()
 
     def statistics(self) -> GateStatistics:
         """Return what was seen so far."""
         layers = tuple(
             LayerGates(
                 name,
-                counts.open_gates / counts.gates,
-                {lanes: total / counts.pixels for lanes, total in counts.largest.items()},
+                float(counts.open_gates) / counts.gates,
+                {lanes: float(total) / counts.pixels for lanes, total in counts.largest.items()},
             )
             for name, counts in self._layers.items()
         )

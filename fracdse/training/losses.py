@@ -49,11 +49,11 @@ def label_loss(logits: Tensor, labels: Tensor, teacher: Tensor | None, recipe: R
     return cross_entropy(logits, labels)
 
 
-def stages(blocks: Sequence[Tensor]) -> list[int]:
+def stages(shapes: Sequence[tuple[int, ...]]) -> list[int]:
     """Return the stage of every block: consecutive blocks with outputs of one shape are a stage, counted from 0."""
     numbers: list[int] = []
-    for index, block in enumerate(blocks):
-        new = index > 0 and block.shape != blocks[index - 1].shape
+    for index, shape in enumerate(shapes):
+        new = index > 0 and shape != shapes[index - 1]
         numbers.append((numbers[-1] if numbers else 0) + new)
     return numbers
 

@@ -11,6 +11,7 @@ from fracdse.gates import GateStatistics
 from fracdse.network.network import FractionalNetwork
 from fracdse.training.checkpoint import load_checkpoint, run_name, save_checkpoint
 from fracdse.training.data import Dataset, subsample, train_validation_split
+from fracdse.training.device import computing_device
 from fracdse.training.evaluation import evaluate
 from fracdse.training.history import EpochRecord
 from fracdse.training.phases import phases_of
@@ -49,6 +50,7 @@ def train_proxy(
     teacher_cache: Path | None = None,
     progress: Progress | None = None,
     threads: int | None = 1,
+    device: str = "auto",
 ) -> ProxyResult:
     """Train a design for a while and measure it on images that it did not learn from.
 
@@ -65,11 +67,13 @@ def train_proxy(
         teacher_cache: Folder in which trained teachers are kept.
         progress: Called after every epoch.
         threads: How many threads to compute with; None leaves torch's setting.
+        device: "cpu", "cuda", or "auto": a GPU where there is one.
 
     Raises:
         TrainingError: The loss is not a number, or the checkpoint is of another run.
         DataError: The data or the checkpoint does not fit the design.
         ConfigError: The design cannot be built.
+        ToolNotFound: A GPU is asked for and there is none.
     """
     start = time.perf_counter()
     learned_from, held_out = train_validation_split(dataset, recipe.validation, _SPLIT_SEED)
@@ -77,9 +81,10 @@ def train_proxy(
     total = recipe.real_epochs + recipe.epochs
     last = total if until_epoch is None else min(until_epoch, total)
     with limited_threads(threads):
-        teacher = teacher_for(design, train_set, recipe, seed, teacher_cache, None)
+        where = computing_device(device)
+        teacher = teacher_for(design, train_set, recipe, seed, teacher_cache, None, where)
         name = run_name(design, recipe, train_set, seed)
-        run = TrainingRun(design, train_set, recipe, phases_of(recipe), seed, name, teacher)
+        run = TrainingRun(design, train_set, recipe, phases_of(recipe), seed, name, teacher, where)
         if checkpoint is not None and checkpoint.is_file():
             run.restore(load_checkpoint(checkpoint, name), checkpoint)
         while len(run.history) < last:
@@ -90,6 +95,7 @@ def train_proxy(
             save_checkpoint(checkpoint, run.state())
         run.network.precision = "binary"
         measured = evaluate(run.network, held_out)
+        run.network.cpu()
     assert measured.gates is not None
     seconds = time.perf_counter() - start
     return ProxyResult(

@@ -11,7 +11,7 @@ from fracdse.errors import ConfigError, nearest
 
 BlockLoss = Literal["none", "l2", "attention"]
 Schedule = Literal["steps", "linear"]
-Augmentation = Literal["auto", "none", "crop", "flip and crop"]
+Augmentation = Literal["auto", "none", "crop", "flip and crop", "resized crop"]
 DistillationOrder = Literal["joint", "stage-wise"]
 
 
@@ -24,6 +24,8 @@ class Recipe:
     weight_decay: of step 1; step 2 has none.
     threshold_weight: of the loss that pulls gate thresholds to the design's `gate_threshold`.
     threshold_start: "target" starts gate thresholds there, which short runs need; "paper" at −1.
+    augmentation: "flip and crop" as for CIFAR-10; "resized crop" as for ImageNet (random part resized, flip, lighting);
+    "auto" chooses by the images' size and colours.
     block_loss, block_weight: distance of block outputs to the teacher's, and its weight λ in the loss.
     logit_weight, temperature: of the Kullback–Leibler divergence from the teacher's class probabilities.
     label_weight: of the cross entropy with the labels; 0 learns from the teacher alone.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from fracdse.design import Design
 from fracdse.errors import TrainingError
@@ -23,8 +24,11 @@ from fracdse.training.memory import keep_freed_memory
 from fracdse.training.objective import Objective
 from fracdse.training.phases import Phase
 from fracdse.training.recipe import Recipe
+from fracdse.training.step_graph import GraphedStep
+from fracdse.training.totals import Totals
 
 Progress = Callable[[EpochRecord], None]
+_CPU = torch.device("cpu")
 
 
 class TrainingRun:
@@ -39,6 +43,7 @@ class TrainingRun:
         seed: int,
         name: str,
         teacher: FractionalNetwork | None = None,
+        device: torch.device = _CPU,
     ) -> None:
         self.phases, self.name = phases, name
         self.phase, self.epoch = 0, 0
@@ -50,11 +55,14 @@ class TrainingRun:
         if recipe.threshold_start == "target":
             start_thresholds(self.network, design.network.gate_threshold)
         keep_freed_memory()
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         check_format(self.network, train_set)
-        self._batches = Batches(train_set, recipe.batch_size, recipe.augmentation, seed)
-        self._objective = Objective(recipe, teacher)
+        self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._device = device
+        self._batches = Batches(train_set, recipe.batch_size, recipe.augmentation, seed, device)
+        self._objective = Objective(recipe, design, teacher)
         self._optimiser = self._new_optimiser()
+        self._totals = Totals(device)
+        self._graph = GraphedStep(device)
 
     @property
     def done(self) -> bool:
@@ -78,7 +86,9 @@ class TrainingRun:
         self.network.precision = self.phases[min(self.phase, len(self.phases) - 1)].precision
         self._optimiser = self._new_optimiser()
         if self.epoch:
-            self._optimiser.load_state_dict(checkpoint.optimiser)
+            # Only what Adam has gathered; its settings are the step's, and of this device.
+            own = self._optimiser.state_dict()
+            self._optimiser.load_state_dict({**own, "state": checkpoint.optimiser["state"]})
 
     def train_epoch(self, validation_set: Dataset | None) -> EpochRecord:
         """Train one epoch, measure on `validation_set` where given, and move on.
@@ -101,28 +111,49 @@ class TrainingRun:
 
     def _pass_over_batches(self, phase: Phase) -> tuple[float, float]:
         self.network.train()
-        total_loss, correct, seen = 0.0, 0, 0
-        for index, (images, labels) in enumerate(self._batches.epoch(len(self.history))):
-            now = self.epoch + index / self._batches.count
-            for group in self._optimiser.param_groups:
-                group["lr"] = phase.learning_rate_at(now)
-            loss, logits = self._objective.loss(self.network, images, labels, now / phase.epochs)
-            value = float(loss.detach())
-            if not math.isfinite(value):
-                raise TrainingError(
-                    f"the loss is {value} in step '{phase.name}', epoch {self.epoch + 1}, batch {index + 1} of "
-                    f"{self._batches.count}",
-                    hint="Lower the learning rate; the checkpoint of the epoch before is kept.",
-                )
-            self._optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            if not self.network.design.network.batch_norm:
-                clip_adaptively(self.network, self._recipe.gradient_clip)
-            self._optimiser.step()
-            total_loss += value * len(labels)
-            correct += int((logits.detach().argmax(1) == labels).sum())
-            seen += len(labels)
-        return total_loss / seen, correct / seen
+        with self._graph.stream():
+            self._totals.clear()
+            for index, draw in enumerate(self._batches.epoch(len(self.history))):
+                now = self.epoch + index / self._batches.count
+                self._set_learning_rate(phase.learning_rate_at(now))
+                stage = self._objective.stage(now / phase.epochs)
+                self._graph(partial(self._step, stage=stage), draw, kind=(self.phase, stage))
+                if index % self._check_every == 0:
+                    self._check(phase)
+            self._check(phase)
+            return self._totals.means()
+
+    def _step(self, draw: Tensor, stage: int | None) -> None:
+        """Learn from one batch."""
+        images, labels = self._batches.make(draw)
+        loss, logits = self._objective.loss(self.network, images, labels, stage)
+        self._totals.add(loss, logits, labels)
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if not self.network.design.network.batch_norm:
+            clip_adaptively(self.network, self._recipe.gradient_clip)
+        self._optimiser.step()
+
+    @property
+    def _check_every(self) -> int:
+        """How many steps go by between two looks at the loss: each look waits for a GPU."""
+        return 1 if self._device.type == "cpu" else 1000
+
+    def _check(self, phase: Phase) -> None:
+        bad = self._totals.first_bad_step()
+        if bad is not None:
+            raise TrainingError(
+                f"the loss is {bad[1]} in step '{phase.name}', epoch {self.epoch + 1}, batch {bad[0]} of "
+                f"{self._batches.count}",
+                hint="Lower the learning rate; the checkpoint of the epoch before is kept.",
+            )
+
+    def _set_learning_rate(self, rate: float) -> None:
+        for group in self._optimiser.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
 
     def _move_on(self) -> None:
         self.epoch += 1
@@ -135,6 +166,8 @@ class TrainingRun:
 
     def _new_optimiser(self) -> torch.optim.Optimizer:
         phase = self.phases[min(self.phase, len(self.phases) - 1)]
+        on_gpu = self._device.type == "cuda"
+        rate = torch.tensor(phase.learning_rate, device=self._device) if on_gpu else phase.learning_rate
         return torch.optim.Adam(
-            self.network.parameters(), lr=phase.learning_rate, weight_decay=phase.weight_decay, fused=True
+            self.network.parameters(), lr=rate, weight_decay=phase.weight_decay, fused=True, capturable=on_gpu
         )

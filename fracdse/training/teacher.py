@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from fracdse.design import Design
 from fracdse.errors import DataError
 from fracdse.network.folder import load_network, load_state, load_tensors, save_tensors
 from fracdse.network.network import FractionalNetwork, build_network
+from fracdse.topology import block_shapes
 from fracdse.training.checkpoint import run_name
 from fracdse.training.data import Dataset
 from fracdse.training.phases import teacher_phases
@@ -17,7 +20,13 @@ from fracdse.training.run import Progress, TrainingRun
 
 
 def teacher_for(
-    design: Design, train_set: Dataset, recipe: Recipe, seed: int, cache: Path | None, progress: Progress | None
+    design: Design,
+    train_set: Dataset,
+    recipe: Recipe,
+    seed: int,
+    cache: Path | None,
+    progress: Progress | None,
+    device: torch.device,
 ) -> FractionalNetwork | None:
     """Return the teacher that a recipe asks for, or None if it asks for none.
 
@@ -31,15 +40,15 @@ def teacher_for(
     if not recipe.needs_teacher:
         return None
     if recipe.teacher:
-        return _given(Path(recipe.teacher), design)
+        return _given(Path(recipe.teacher), design).to(device)
     twin, settings = _twin_design(design), _twin_recipe(recipe)
     name = run_name(twin, settings, train_set, seed)
     kept = cache / f"teacher-{name}.pt" if cache is not None else None
     if kept is not None and kept.is_file():
         network = build_network(twin, binary=False)
         load_state(network, load_tensors(kept), str(kept))
-        return network
-    run = TrainingRun(twin, train_set, settings, teacher_phases(settings), seed, name)
+        return network.to(device)
+    run = TrainingRun(twin, train_set, settings, teacher_phases(settings), seed, name, device=device)
     while not run.done:
         record = run.train_epoch(None)
         if progress is not None:
@@ -81,7 +90,7 @@ def _twin_recipe(recipe: Recipe) -> Recipe:
 
 def _given(folder: Path, design: Design) -> FractionalNetwork:
     teacher = load_network(folder)
-    own, theirs = (_block_shapes(each) for each in (design, teacher.design))
+    own, theirs = (block_shapes(each) for each in (design, teacher.design))
     if own != theirs or teacher.design.image != design.image:
         raise DataError(
             f"the teacher in '{folder}' has blocks of shapes {theirs}, images {teacher.design.image}; "
@@ -89,9 +98,3 @@ def _given(folder: Path, design: Design) -> FractionalNetwork:
             hint="Give a teacher of the same body, depth and width, or leave it out to train the float twin.",
         )
     return teacher
-
-
-def _block_shapes(design: Design) -> list[tuple[int, int, int]]:
-    from fracdse.topology import gated_convs
-
-    return [(conv.out_channels, conv.out_height, conv.out_width) for conv in gated_convs(design)[1::2]]

@@ -1,0 +1,32 @@
+"""Where to compute: a processor or a GPU."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+
+from fracdse.errors import ConfigError, ToolNotFound
+
+DeviceName = Literal["auto", "cpu", "cuda"]
+
+
+def computing_device(name: str) -> torch.device:
+    """Return the device of a name; `auto` is a GPU where PyTorch can use one.
+
+    Raises:
+        ConfigError: The name is unknown.
+        ToolNotFound: A GPU is asked for and PyTorch finds none.
+    """
+    if name not in get_args(DeviceName):
+        raise ConfigError(f"device = {name!r} is not one of {', '.join(map(repr, get_args(DeviceName)))}")
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise ToolNotFound(
+            "device 'cuda': PyTorch finds no GPU",
+            hint="Compute with --device cpu, or install a driver and a PyTorch build with CUDA.",
+        )
+    # Layers have few shapes and are computed a hundred thousand times: trying out convolutions once pays.
+    torch.backends.cudnn.benchmark = True
+    return torch.device("cuda", torch.cuda.current_device())
