@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
@@ -16,16 +17,16 @@ from fracdse.hardware.folding import solve
 from fracdse.pareto import Direction
 from fracdse.records import TrialRecord
 from fracdse.results.choose import choose
-from fracdse.results.front import pareto_front
 from fracdse.results.labels import LABELS
 from fracdse.results.layers import layer_rows
+from fracdse.results.neighbours import differences, neighbours_table
 from fracdse.results.picture import bar, layer_lines
 from fracdse.results.table import KINDS, known_figures
-from fracdse.results.terminal import design_text, figure_text, number_text, trials_table
+from fracdse.results.terminal import design_text, figure_text, number_text
 
 _RESOURCES = ("lut", "ff", "bram18", "dsp")
 _RATES = ("cycles_per_frame", "fps", "latency_us", "power_w")
-_WIDE, _MIDDLE = 110, 76
+_VERY_WIDE, _WIDE, _MIDDLE = 132, 110, 76
 _WIDE_BAR, _BAR, _NARROW_BAR = 24, 12, 6
 
 
@@ -74,42 +75,62 @@ def design_screen(
         parts += [_resource_table(record, width), Text(), _rate_table(record), Text()]
     if record.reason:
         parts += [Text(f"Reason: {record.reason}"), Text()]
-    neighbours = _neighbours(pareto_front(records, objectives), record)
+    neighbours = differences(records, objectives, record)
     if neighbours:
-        parts.append(trials_table(neighbours, "Neighbours on the front", with_state=False, width=width))
-    parts.append(Text(f"Deploy it with: fracdse deploy {record.number} {study}"))
-    return Group(*parts)
+        parts += [neighbours_table(neighbours, width), Text()]
+    return Group(*parts, *_commands(record, study))
+
+
+def _commands(record: TrialRecord, study: str) -> list[Text]:
+    """Return how to deploy the design, in words; nothing for a trial that has no design to deploy."""
+    if record.state != "complete":
+        return []
+    deploy = f"fracdse deploy {record.number} {shlex.quote(study)}"
+    return [
+        Text("Train it in full, generate, simulate and synthesise it:", style="bold"),
+        Text(f"  {deploy}"),
+        Text("… and run it on a board (ADDRESS may be 'sim'):", style="bold"),
+        Text(f"  {deploy} --target board --board ADDRESS"),
+    ]
 
 
 def _network_table(record: TrialRecord, width: int) -> Table:
-    """One row a layer; what it computes is left out on a narrow terminal, where its name has to do."""
-    folding, costs = _folding_and_cycles(record)
-    slowest = max(costs.values(), default=0.0)
-    table = _plain_table("layer", *(["output"] if width >= _MIDDLE else []), *(["what"] if width >= _WIDE else []))
+    """One row a layer; on a narrow terminal without its output's shape, what it computes and its resources."""
+    folding, costs = _folding_and_costs(record)
+    slowest = max((cost["cycles"] for cost in costs.values()), default=0.0)
+    resources = [name for name in ("lut", "bram18", "dsp") if costs and width >= _MIDDLE]
+    table = _plain_table("layer", *(["output"] if width >= _MIDDLE else []), *(["what"] if width >= _VERY_WIDE else []))
     for heading in ("lanes", "cycles"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("gates open", no_wrap=True)
+    for name in resources:
+        table.add_column(name.upper(), justify="right", no_wrap=True)
     for line in layer_lines(record.design, folding, record.gates):
-        cycles = costs.get(line.name)
-        words = [*([line.output] if width >= _MIDDLE else []), *([line.operation] if width >= _WIDE else [])]
+        cost = costs.get(line.name, {})
+        cycles = cost.get("cycles", 0.0)
+        words = [*([line.output] if width >= _MIDDLE else []), *([line.operation] if width >= _VERY_WIDE else [])]
         mark = "◂" if cycles and cycles == slowest else " "
         share = line.open_fraction
         gate = "" if share is None else f"{bar(share, 10 if width >= _WIDE else 5)} {100 * share:.0f} %"
-        table.add_row(line.name, *words, str(line.lanes or ""), f"{cycles:,.0f}{mark}" if cycles else "", gate)
+        used = [number_text(round(cost[name])) if name in cost else "" for name in resources]
+        table.add_row(
+            line.name, *words, str(line.lanes or ""), f"{cycles:,.0f}{mark}" if cycles else "", gate, *used
+        )  # fmt: skip
     if slowest:
         table.caption, table.caption_justify = Text("◂ the slowest layer: it sets the frame rate"), "left"
     return table
 
 
-def _folding_and_cycles(record: TrialRecord) -> tuple[Folding | None, dict[str, float]]:
-    """Return the folding and the cycles of each layer; nothing where no folding fits the device any more."""
+def _folding_and_costs(record: TrialRecord) -> tuple[Folding | None, dict[str, dict[str, float]]]:
+    """Return the folding, and what each layer takes; nothing where no folding fits the device any more."""
     if record.design.accelerator.architecture != "dataflow":
         return None, {}
     try:
         folding = solve(record.design, record.gates)
     except InfeasibleError:
         return None, {}
-    return folding, {row["name"]: row["cycles"] for row in layer_rows(record.design, record.gates) if row["cycles"]}
+    names = ("cycles", "lut", "bram18", "dsp")
+    return folding, {row["name"]: {n: row[n] for n in names} for row in layer_rows(record.design, record.gates)}
 
 
 def _resource_table(record: TrialRecord, width: int) -> Table:
@@ -163,12 +184,3 @@ def _plain_table(*headings: str) -> Table:
     for heading in headings:
         table.add_column(heading, overflow="fold")
     return table
-
-
-def _neighbours(front: Sequence[TrialRecord], record: TrialRecord) -> list[TrialRecord]:
-    """Return the front's trials just before and after this one in order of the first objective, or its best three."""
-    numbers = [entry.number for entry in front]
-    if record.number not in numbers:
-        return list(front[:3])
-    place = numbers.index(record.number)
-    return [entry for entry in front[max(place - 1, 0) : place + 2] if entry.number != record.number]
