@@ -66,6 +66,11 @@ class Study:
 
         return trials_frame(self.records())
 
+    def __repr__(self) -> str:
+        return (
+            f"Study {self.name!r} in {str(self.folder)!r}: {len(self.optuna_study.get_trials(deepcopy=False))} trials"
+        )
+
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""
         from fracdse.results.notebook import study_html

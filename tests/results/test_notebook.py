@@ -56,6 +56,18 @@ def test_load_study_gives_a_frame_with_units(tmp_path: Path, monkeypatch: pytest
     assert "Study s" in study._repr_html_()
 
 
+def test_a_cell_of_a_notebook_shows_html_and_a_line_of_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    formatters = pytest.importorskip("IPython.core.formatters")
+    monkeypatch.chdir(tmp_path)
+    space = {"name": "s", "data": {"name": "digits"}, "network": {"width": [4, 8]}, "objectives": {"lut": "minimize"}}
+    create_study("s", parse_space(space, "space"))
+    shown, _ = formatters.DisplayFormatter().format(fracdse.load_study("s"))
+    assert "<h3>Study s</h3>" in shown["text/html"]
+    assert shown["text/plain"] == "Study 's' in 'results/s': 0 trials"
+    shown, _ = formatters.DisplayFormatter().format(Design(ImageFormat(8, 8, 1, 10), NetworkChoices(depth=8, width=4)))
+    assert 'class="fill"' in shown["text/html"]
+
+
 def test_importing_the_package_imports_nothing_heavy() -> None:
     code = "import sys, fracdse; print([m for m in ('torch', 'optuna', 'pandas', 'matplotlib') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
