@@ -8,6 +8,23 @@ from typing import Any, Literal
 
 Memory = Literal["logic", "lutram", "bram"]
 
+SLICED_KERNEL = 3
+_FEWEST_CHANNELS_A_SLICE = 4
+
+
+def legal_slices(in_channels: int, kernel: int) -> tuple[int, ...]:
+    """Return in how many cycles a lane may take a fan-in: 1, or 3 (one a column) times a number of channel groups."""
+    if kernel != SLICED_KERNEL or in_channels % 2:
+        return (1,)
+    most = in_channels // _FEWEST_CHANNELS_A_SLICE
+    return (1, *(SLICED_KERNEL * groups for groups in range(1, most + 1) if in_channels % groups == 0))
+
+
+def codes_a_beat(in_channels: int, slices: int, producer_lanes: int) -> int:
+    """Return the codes a beat that a convolution takes: a pixel's, or the producer's lanes where they fill a slice."""
+    group = SLICED_KERNEL * in_channels // slices
+    return producer_lanes if slices > 1 and group % producer_lanes == 0 else in_channels
+
 
 @dataclass(frozen=True)
 class LayerFolding:
@@ -15,13 +32,19 @@ class LayerFolding:
 
     `lanes` divides the layer's output channels (the classifier's classes). `channel_order[i]` is the channel at
     position i of the schedule; position i is computed by lane i mod lanes in step i // lanes. Empty means the
-    natural order.
+    natural order. With `slices` above 1, the only lane takes so many cycles for a fan-in, fan-in / slices taps a cycle.
     """
 
     name: str
     lanes: int
     weight_memory: Memory
     channel_order: tuple[int, ...] = ()
+    slices: int = 1
+
+
+def lanes_text(layer: LayerFolding) -> str:
+    """Return lanes for people: '8', or '1/6' for one lane that takes six cycles for a fan-in."""
+    return str(layer.lanes) if layer.slices == 1 else f"{layer.lanes}/{layer.slices}"
 
 
 @dataclass(frozen=True)
@@ -41,8 +64,7 @@ class Folding:
         """Build a folding from what `to_dict` returned, also after a trip through JSON."""
 
         def layer(entry: Mapping[str, Any]) -> LayerFolding:
-            return LayerFolding(
-                entry["name"], entry["lanes"], entry["weight_memory"], tuple(entry.get("channel_order", ()))
-            )
+            order = tuple(entry.get("channel_order", ()))
+            return LayerFolding(entry["name"], entry["lanes"], entry["weight_memory"], order, entry.get("slices", 1))
 
         return cls(layer(values["stem"]), tuple(map(layer, values["convs"])), layer(values["classifier"]))

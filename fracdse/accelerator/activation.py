@@ -1,9 +1,10 @@
-"""Residual words to two-bit activations: three thresholds a channel, and a whole pixel a beat.
+"""Residual words to two-bit activations: three thresholds a channel, and a whole pixel a beat or as they come.
 
 Stream in: `u`. Streams out: `residual`, the same words at the same time, for the shortcut; `codes`, one beat a pixel
 in the natural order of channels. Two comparators a lane: the middle threshold first, then the lower or the upper one.
 One beat of `u` a cycle; a pixel of codes appears 3 cycles after its last beat. A second pixel waits until the first
-is taken, so `u.ready` depends on registers and on `residual.ready` alone.
+is taken, so `u.ready` depends on registers and on `residual.ready` alone. Without `whole_pixels` a beat of codes leaves
+2 cycles after its words, in the order of the schedule, and `u.ready` depends on `codes.ready` as well.
 """
 
 from __future__ import annotations
@@ -28,17 +29,28 @@ class Activation(wiring.Component):
         descending: (channels,), true where the code falls as u rises.
         schedule: Order of the channels on `u`.
         feature_bits: Width of a residual word.
+        whole_pixels: Whether a beat of codes is a whole pixel.
     """
 
-    def __init__(self, thresholds: IntArray, descending: BoolArray, schedule: Schedule, *, feature_bits: int) -> None:
+    def __init__(
+        self,
+        thresholds: IntArray,
+        descending: BoolArray,
+        schedule: Schedule,
+        *,
+        feature_bits: int,
+        whole_pixels: bool = True,
+    ) -> None:
         self._thresholds = thresholds
         self._descending = descending
         self._schedule = schedule
+        self._whole_pixels = whole_pixels
+        codes = schedule.channels if whole_pixels else schedule.lanes
         super().__init__(
             {
                 "u": In(feature_stream(feature_bits, schedule.lanes)),
                 "residual": Out(feature_stream(feature_bits, schedule.lanes)),
-                "codes": Out(code_stream(schedule.channels)),
+                "codes": Out(code_stream(codes)),
             }
         )
 
@@ -58,6 +70,10 @@ class Activation(wiring.Component):
         step, _ = step_counter(m, schedule.steps, accepted)
         codes = [self._code(m, pipe, lane, self.u.payload[lane], step) for lane in range(schedule.lanes)]
         valid = pipe.valid(pipe.valid(accepted))
+        if not self._whole_pixels:
+            m.d.comb += [enable.eq(~valid | self.codes.ready), self.codes.valid.eq(valid)]
+            m.d.comb += self.codes.payload.eq(Cat(codes))
+            return m
         step = pipe.register(pipe.register(step))
         complete = Signal()
         m.d.comb += complete.eq(valid & (step == schedule.steps - 1))

@@ -5,6 +5,10 @@ The top is `accelerator`; each unit is a module `accelerator.<unit>` below it, s
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from amaranth.back import rtlil
 
 from fracdse.accelerator.top import Accelerator
@@ -23,7 +27,8 @@ def to_rtlil(program: Program, folding: Folding, build_id: int) -> str:
         ConfigError: The folding does not fit the program.
     """
     accelerator = Accelerator(make_units(program, folding, build_id))
-    return str(rtlil.convert(accelerator, name=TOP_NAME, emit_src=False))
+    with _collector_paused():
+        return str(rtlil.convert(accelerator, name=TOP_NAME, emit_src=False))
 
 
 def unit_rtlil(program: Program, folding: Folding, build_id: int) -> dict[str, str]:
@@ -33,4 +38,17 @@ def unit_rtlil(program: Program, folding: Folding, build_id: int) -> dict[str, s
         ConfigError: The folding does not fit the program.
     """
     units = make_units(program, folding, build_id).named()
-    return {name: str(rtlil.convert(unit, name=name, emit_src=False)) for name, unit in units.items()}
+    with _collector_paused():
+        return {name: str(rtlil.convert(unit, name=name, emit_src=False)) for name, unit in units.items()}
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep Python from looking for garbage: with millions of objects, that takes as long as the conversion itself."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()

@@ -24,6 +24,7 @@ from fracdse.accelerator.lane_counter import (
 )
 from fracdse.accelerator.parity_chain import ParityChain, parity_chain
 from fracdse.accelerator.pass_scheduler import PassScheduler
+from fracdse.accelerator.pipeline import delayed
 from fracdse.accelerator.schedule import Schedule
 from fracdse.accelerator.streams import lanes_stream
 from fracdse.accelerator.sum_collector import SumCollector
@@ -163,7 +164,7 @@ class FoldedEngine(wiring.Component):
     def _gates(self, m: Module, scheduler: PassScheduler, collector: SumCollector, counted: list[Counted]) -> None:
         """Compare the leading sums with their thresholds and hand all sums on."""
         latency = counted[0].latency + 1
-        leading = _delayed(m, scheduler.leading, latency)
+        leading = delayed(m, scheduler.leading, latency)
         step = Signal(scheduler.step_bits, name="threshold_step")
         with m.If(leading):
             m.d.sync += step.eq(step + 1)
@@ -182,15 +183,7 @@ class FoldedEngine(wiring.Component):
             scheduler.gates_valid.eq(collector.leading_valid),
             collector.gates.eq(gates),
             collector.counts.eq(counts),
-            collector.leading_valid.eq(_delayed(m, leading, 1)),
-            collector.trailing_valid.eq(_delayed(m, scheduler.trailing, latency + 1)),
-            collector.pixel_complete.eq(_delayed(m, scheduler.trailing_last, latency + 1)),
+            collector.leading_valid.eq(delayed(m, leading, 1)),
+            collector.trailing_valid.eq(delayed(m, scheduler.trailing, latency + 1)),
+            collector.pixel_complete.eq(delayed(m, scheduler.trailing_last, latency + 1)),
         ]
-
-
-def _delayed(m: Module, value: Value, cycles: int) -> Value:
-    for _ in range(cycles):
-        later = Signal(len(value), name="tag")
-        m.d.sync += later.eq(value)
-        value = later
-    return value

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, signed
+from amaranth.hdl import Module, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from fracdse.accelerator.arithmetic import signed_bits
 from fracdse.accelerator.folded_engine import FoldedEngine
 from fracdse.accelerator.schedule import Schedule
-from fracdse.accelerator.streams import code_stream, lanes_stream
+from fracdse.accelerator.sliced_engine import SlicedEngine
+from fracdse.accelerator.streams import lanes_stream
 from fracdse.accelerator.unrolled_engine import UNROLLED_STEPS, UnrolledEngine
 from fracdse.accelerator.window import Window
 from fracdse.accelerator.window_types import WindowGeometry
-from fracdse.folding import LayerFolding
+from fracdse.folding import LayerFolding, codes_a_beat
 from fracdse.program.model import GatedConvProgram
 from fracdse.topology import GatedConvSpec
 
@@ -34,19 +35,23 @@ def relaxed_window(geometry: WindowGeometry, steps: int) -> bool:
 class GatedConv(wiring.Component):
     """Compute y = 2·M + gate·L of every output pixel and channel (fracdse.program.model).
 
-    activations: one beat a pixel, natural channel order. sums: channels/lanes beats a pixel in the order of the
-    folding. open_gates, open_gates_valid: number of open gates of a pixel, once a pixel. A synchronous reset
-    returns to the first pixel of a frame.
+    activations: one beat a pixel, natural channel order; where the fan-in is sliced and the producer's lanes divide a
+    group of channels, `codes` codes a beat in the producer's order. sums: channels/lanes beats a pixel in the order of
+    the folding. open_gates, open_gates_valid: number of open gates of a pixel, once a pixel, or of a channel. A
+    synchronous reset returns to the first pixel of a frame.
     """
 
-    def __init__(self, spec: GatedConvSpec, program: GatedConvProgram, folding: LayerFolding) -> None:
-        self.spec, self.program, self.folding = spec, program, folding
+    def __init__(
+        self, spec: GatedConvSpec, program: GatedConvProgram, folding: LayerFolding, producer: Schedule
+    ) -> None:
+        self.spec, self.program, self.folding, self.producer = spec, program, folding, producer
+        self.codes = codes_a_beat(spec.in_channels, folding.slices, producer.lanes)
         self.y_bits = sum_bits(spec, program)
         self.geometry = WindowGeometry.of(spec)
         self.schedule = Schedule.of(spec.out_channels, folding)
         super().__init__(
             {
-                "activations": In(code_stream(spec.in_channels)),
+                "activations": In(lanes_stream(unsigned(2), self.codes)),
                 "sums": Out(lanes_stream(signed(self.y_bits), folding.lanes)),
                 "open_gates": Out(spec.out_channels.bit_length()),
                 "open_gates_valid": Out(1),
@@ -56,6 +61,12 @@ class GatedConv(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Connect window and engine."""
         m = Module()
+        if self.folding.slices > 1:
+            m.submodules.engine = sliced = self._sliced()
+            wiring.connect(m, wiring.flipped(self.activations), sliced.activations)
+            wiring.connect(m, sliced.sums, wiring.flipped(self.sums))
+            m.d.comb += [self.open_gates.eq(sliced.open_gates), self.open_gates_valid.eq(sliced.open_gates_valid)]
+            return m
         m.submodules.window = window = Window(self.geometry, relaxed=relaxed_window(self.geometry, self.schedule.steps))
         m.submodules.engine = engine = self._engine()
         wiring.connect(m, wiring.flipped(self.activations), window.activations)
@@ -63,6 +74,20 @@ class GatedConv(wiring.Component):
         wiring.connect(m, engine.sums, wiring.flipped(self.sums))
         m.d.comb += [self.open_gates.eq(engine.open_gates), self.open_gates_valid.eq(engine.open_gates_valid)]
         return m
+
+    def _sliced(self) -> SlicedEngine:
+        """Compute with one lane, a slice of the fan-in a cycle."""
+        whole = self.codes == self.spec.in_channels
+        return SlicedEngine(
+            self.geometry,
+            self.program,
+            self.schedule,
+            tuple(range(self.spec.in_channels)) if whole else self.producer.order,
+            codes=self.codes,
+            slices=self.folding.slices,
+            kind=self.folding.weight_memory,
+            y_bits=self.y_bits,
+        )
 
     def _engine(self) -> FoldedEngine | UnrolledEngine:
         """Compute all channels at once where their weights may be constants and leave in one or two beats."""

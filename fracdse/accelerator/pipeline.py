@@ -35,3 +35,12 @@ class Pipeline:
         with self._m.If(self._enable):
             self._m.d.sync += register.eq(value)
         return register
+
+
+def delayed(m: Module, value: Value, cycles: int) -> Value:
+    """Return a value some cycles later; 0 after reset."""
+    for _ in range(cycles):
+        later = Signal(len(value), name="tag")
+        m.d.sync += later.eq(value)
+        value = later
+    return value

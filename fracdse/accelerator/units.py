@@ -19,7 +19,7 @@ from fracdse.accelerator.si_branch import SIBranch
 from fracdse.accelerator.stem import Stem
 from fracdse.accelerator.stream_fifo import StreamFifo
 from fracdse.errors import ConfigError
-from fracdse.folding import Folding, LayerFolding
+from fracdse.folding import Folding, LayerFolding, legal_slices
 from fracdse.program.model import GatedConvProgram, Program
 from fracdse.topology import ClassifierSpec, GatedConvSpec, PoolSpec, StemSpec, topology
 
@@ -103,9 +103,9 @@ def _layer(
     spec: GatedConvSpec, program: GatedConvProgram, folding: LayerFolding, producer: Schedule, feature_bits: int
 ) -> LayerUnits:
     consumer = Schedule.of(spec.out_channels, folding)
-    conv = GatedConv(spec, program, folding)
+    conv = GatedConv(spec, program, folding, producer)
     shortcut = Shortcut(spec, program, producer, consumer, feature_bits=feature_bits)
-    depth = code_pixels(spec)
+    depth = code_pixels(spec, folding.slices)
     codes = StreamFifo(data.ArrayLayout(unsigned(2), spec.in_channels), depth) if depth else None
     si = None
     if program.si is not None:
@@ -118,7 +118,13 @@ def _layer(
         feature_bits=feature_bits,
         si_bits=si.bits if si is not None else 0,
     )
-    activation = Activation(program.activation_thresholds, program.descending, producer, feature_bits=feature_bits)
+    activation = Activation(
+        program.activation_thresholds,
+        program.descending,
+        producer,
+        feature_bits=feature_bits,
+        whole_pixels=conv.codes == spec.in_channels,
+    )
     return LayerUnits(spec.name.replace(".", "_"), activation, codes, conv, shortcut, si, post)
 
 
@@ -126,10 +132,19 @@ def _check(folding: Folding, stem: StemSpec, convs: list[GatedConvSpec], classif
     """Raise ConfigError where lanes do not divide channels or an order is not a permutation of them."""
     if len(folding.convs) != len(convs):
         raise ConfigError(f"folding has {len(folding.convs)} gated convolutions, the network has {len(convs)}")
-    layers = [(folding.stem, stem.out_channels), (folding.classifier, classifier.classes)]
-    layers += [(layer, spec.out_channels) for layer, spec in zip(folding.convs, convs, strict=True)]
-    for layer, channels in layers:
+    whole: tuple[int, ...] = (1,)
+    layers = [(folding.stem, stem.out_channels, whole), (folding.classifier, classifier.classes, whole)]
+    layers += [
+        (layer, spec.out_channels, legal_slices(spec.in_channels, spec.kernel))
+        for layer, spec in zip(folding.convs, convs, strict=True)
+    ]
+    for layer, channels, allowed in layers:
         if layer.lanes < 1 or channels % layer.lanes:
             raise ConfigError(f"folding of {layer.name}: {layer.lanes} lanes do not divide {channels} channels")
+        if layer.slices != 1 and (layer.lanes > 1 or layer.slices not in allowed):
+            raise ConfigError(
+                f"folding of {layer.name}: {layer.lanes} lanes of {layer.slices} slices; allowed: 1 slice, or one lane "
+                f"of {', '.join(map(str, allowed))}"
+            )
         if layer.channel_order and sorted(layer.channel_order) != list(range(channels)):
             raise ConfigError(f"folding of {layer.name}: channel_order is not a permutation of 0 … {channels - 1}")

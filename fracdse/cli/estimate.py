@@ -11,7 +11,7 @@ import click
 from fracdse.design import Design
 from fracdse.errors import ConfigError
 from fracdse.figures import HardwareFigures
-from fracdse.folding import Folding
+from fracdse.folding import Folding, lanes_text
 from fracdse.gates import GateStatistics
 
 _UNITS = {"cycles_per_frame": "cycles", "fps": "frames/s", "latency_us": "µs", "power_w": "W"}
@@ -81,7 +81,7 @@ def _table(design: Design, figures: HardwareFigures, folding: Folding | None, ga
         lines.append(row.rstrip())
     if folding is not None:
         lines.append(
-            "lanes " + " ".join(str(layer.lanes) for layer in (folding.stem, *folding.convs, folding.classifier))
+            "lanes " + " ".join(lanes_text(layer) for layer in (folding.stem, *folding.convs, folding.classifier))
         )
         lines.append("weights in " + " ".join(layer.weight_memory for layer in folding.convs))
     lines.append(

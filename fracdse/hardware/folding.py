@@ -15,11 +15,11 @@ import numpy as np
 
 from fracdse.design import Design
 from fracdse.errors import ConfigError, InfeasibleError
-from fracdse.folding import Folding, LayerFolding
+from fracdse.folding import Folding, LayerFolding, lanes_text
 from fracdse.gates import GateStatistics
 from fracdse.hardware.coefficients import coefficients_for
 from fracdse.hardware.devices import Device, load_device
-from fracdse.hardware.layers import FoldedSpec, Words, folded_specs, outputs, shared_units, words_of
+from fracdse.hardware.layers import FoldedSpec, Words, folded_specs, shared_units, words_of
 from fracdse.hardware.network import network_layers
 from fracdse.hardware.options import (
     RESOURCES,
@@ -124,9 +124,10 @@ def solver_layers(specs: Sequence[FoldedSpec], words: Words, gates: GateStatisti
     if gates is not None and len(convs) != len(gates.layers):
         raise ConfigError(f"the gate statistics are of {len(gates.layers)} gated layers; the design has {len(convs)}")
     layer_gates = iter(gates.layers if gates else ())
-    layers, channels = [], 0
+    layers: list[Layer] = []
+    before: FoldedSpec | None = None
     for spec in map(nameless, specs):
-        table = layer_table(spec, channels, words)
+        table = layer_table(spec, before, words)
         if gates is not None and isinstance(spec, GatedConvSpec):
             statistics = next(layer_gates)
             try:
@@ -138,7 +139,7 @@ def solver_layers(specs: Sequence[FoldedSpec], words: Words, gates: GateStatisti
         else:
             cycles = cycles_without_gates(spec, words)
         layers.append(Layer(table, cycles))
-        channels = outputs(spec)
+        before = spec
     return layers
 
 
@@ -151,9 +152,10 @@ def layer_budgets(design: Design, specs: Sequence[FoldedSpec], device: Device) -
 
 
 def _as_folding(specs: Sequence[FoldedSpec], layers: Sequence[Layer], chain: Chain) -> Folding:
+    shares = [layer.table.choices[place] for layer, place in zip(layers, chain.lanes, strict=True)]
     chosen = [
-        LayerFolding(spec.name, layer.table.lanes[lane], layer.table.memories[memory])
-        for spec, layer, lane, memory in zip(specs, layers, chain.lanes, chain.memories, strict=True)
+        LayerFolding(spec.name, count, layer.table.memories[memory], slices=slices)
+        for spec, layer, (count, slices), memory in zip(specs, layers, shares, chain.memories, strict=True)
     ]
     return Folding(chosen[0], tuple(chosen[1:-1]), chosen[-1])
 
@@ -193,7 +195,7 @@ def _infeasible(
         f"{name} {used:,.0f} of {have:,.0f}"
         for name, used, have in zip(RESOURCES, chain.resources, budgets, strict=True)
     )
-    lanes = "/".join(str(layer.lanes) for layer in folding.convs)
+    lanes = ", ".join(lanes_text(layer) for layer in folding.convs)
     goal = "" if limit is None else f" at {design.accelerator.fps:g} frames/s"
     return FoldingInfeasible(
         f"no folding of this design fits {design.device}{goal}: {binding} binds, {shares[binding] - 1:.1%} above what "

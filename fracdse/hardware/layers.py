@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fracdse.design import Design, InputLayer, WeightMemory
-from fracdse.folding import Folding, LayerFolding
+from fracdse.folding import Folding, LayerFolding, codes_a_beat
 from fracdse.hardware.registry import Unit
 from fracdse.hardware.reorder import fifo_banks
 from fracdse.hardware.units.codes import code_pixels
@@ -60,17 +60,18 @@ def own_units(spec: FoldedSpec, folding: LayerFolding, words: Words) -> tuple[Un
     if isinstance(spec, ClassifierSpec):
         return ()
     conv = {
-        "in_channels": spec.in_channels, "out_channels": spec.out_channels, "kernel": spec.kernel,
-        "stride": spec.stride, "width": spec.in_width, "height": spec.in_height, "lanes": lanes,
-        "memory": folding.weight_memory,
+        "in_channels": spec.in_channels, "out_channels": spec.out_channels, "stride": spec.stride,
+        "width": spec.in_width, "height": spec.in_height, "memory": folding.weight_memory,
     }  # fmt: skip
+    conv |= {"lanes": lanes, "kernel": spec.kernel} if folding.slices == 1 else {"slices": folding.slices}
     post = {
         "channels": spec.out_channels, "lanes": lanes, "sum_bits": sum_width(spec.fan_in, spec.clip_bits),
         "feature_bits": words.feature_bits, "constant_bits": words.constant_bits,
         "shortcut_bits": spec.shortcut_bits, "power_of_two": spec.power_of_two, "elastic_link": spec.elastic_link,
         "si_bits": words.feature_bits if spec.si else 0,
     }  # fmt: skip
-    return (Unit(spec.name, "gated_conv", conv), Unit(spec.name, "post", post))
+    kind = "gated_conv" if folding.slices == 1 else "sliced_conv"
+    return (Unit(spec.name, kind, conv), Unit(spec.name, "post", post))
 
 
 def units_between(
@@ -81,6 +82,8 @@ def units_between(
         activation = {
             "channels": producer_channels, "lanes": producer.lanes, "feature_bits": words.feature_bits,
         }  # fmt: skip
+        if codes_a_beat(spec.in_channels, folding.slices, producer.lanes) < spec.in_channels:
+            activation["whole_pixels"] = False
         banks = fifo_banks(
             producer.channel_order or tuple(range(producer_channels)),
             producer.lanes,
@@ -94,7 +97,7 @@ def units_between(
             "si": spec.si is not None,
         }  # fmt: skip
         units = [Unit(spec.name, "activation", activation), Unit(spec.name, "shortcut", shortcut)]
-        queued = code_pixels(spec.in_width, spec.kernel, spec.stride, spec.si is not None)
+        queued = code_pixels(spec.in_width, spec.kernel, spec.stride, spec.si is not None, folding.slices)
         if queued:
             units.append(Unit(spec.name, "codes", {"channels": spec.in_channels, "pixels": queued}))
         if spec.si is not None:

@@ -9,16 +9,17 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from fracdse.folding import LayerFolding, Memory
+from fracdse.folding import LayerFolding, Memory, legal_slices
 from fracdse.gates import LayerGates
 from fracdse.hardware.coefficients import Coefficients, coefficients_for
 from fracdse.hardware.cycles import classifier_cycles, conv_cycles, stem_cycles
 from fracdse.hardware.layers import FoldedSpec, Words, outputs, own_units, units_between
 from fracdse.hardware.registry import Unit
-from fracdse.topology import ClassifierSpec, StemSpec
+from fracdse.topology import ClassifierSpec, GatedConvSpec, StemSpec
 
 RESOURCES = ("lut", "ff", "bram18", "dsp")
 FloatArray = NDArray[np.float64]
+Choice = tuple[int, int]
 _LARGEST_WEIGHT_ROM = 4096
 
 
@@ -26,12 +27,12 @@ _LARGEST_WEIGHT_ROM = 4096
 class LayerTable:
     """All foldings of one layer.
 
-    `lanes` ascend; `memories` are the weight memories that may be chosen; `own` has shape (lanes, memories, 4) with
-    the resources of the layer's own units, `between` (lanes of the layer before, lanes, 4) with those of the units
-    between the two layers. The order of the four is `RESOURCES`.
+    `choices` are lanes and slices, the slowest first; `memories` are the weight memories that may be chosen; `own` has
+    shape (choices, memories, 4) with the resources of the layer's own units, `between` (choices of the layer before,
+    choices, 4) with those of the units between the two layers. The order of the four is `RESOURCES`.
     """
 
-    lanes: tuple[int, ...]
+    choices: tuple[Choice, ...]
     memories: tuple[Memory, ...]
     own: FloatArray
     between: FloatArray
@@ -42,32 +43,45 @@ def divisors(count: int) -> tuple[int, ...]:
     return tuple(lanes for lanes in range(1, count + 1) if count % lanes == 0)
 
 
+def choices(spec: FoldedSpec) -> tuple[Choice, ...]:
+    """Return the lanes and slices that a layer may have: one lane of many slices first, then more and more lanes."""
+    slices = legal_slices(spec.in_channels, spec.kernel) if isinstance(spec, GatedConvSpec) else (1,)
+    return (*((1, count) for count in reversed(slices)), *((lanes, 1) for lanes in divisors(outputs(spec))[1:]))
+
+
 def nameless(spec: FoldedSpec) -> FoldedSpec:
     """Return the layer without its name, so that equal layers share one table."""
     return replace(spec, name="")
 
 
 @lru_cache(maxsize=20_000)
-def layer_table(spec: FoldedSpec, producer_channels: int, words: Words) -> LayerTable:
-    """Return the table of a layer that `nameless` returned; `producer_channels` is 0 for the first layer."""
+def layer_table(spec: FoldedSpec, producer: FoldedSpec | None, words: Words) -> LayerTable:
+    """Return the table of a layer and of the layer before, both as `nameless` returned them; None: there is none."""
     coefficients = coefficients_for(words.family)
-    lanes, memories = divisors(outputs(spec)), allowed_memories(spec, words)
+    shares, memories = choices(spec), allowed_memories(spec, words)
     own = [
-        [resources(own_units(spec, LayerFolding("", count, memory), words), coefficients) for memory in memories]
-        for count in lanes
+        [resources(own_units(spec, _folding(share, memory), words), coefficients) for memory in memories]
+        for share in shares
     ]
-    before = [LayerFolding("", count, "logic") for count in divisors(producer_channels)] if producer_channels else []
-    between = [
-        [
+    between = {
+        lanes: [
             resources(
-                units_between(spec, producer_channels, producer, LayerFolding("", count, memories[0]), words),
+                units_between(
+                    spec, outputs(producer), _folding((lanes, 1), "logic"), _folding(share, memories[0]), words
+                ),
                 coefficients,
             )
-            for count in lanes
+            for share in shares
         ]
-        for producer in before
-    ]
-    return LayerTable(lanes, memories, np.array(own), np.array(between).reshape(-1, len(lanes), len(RESOURCES)))
+        for lanes in (divisors(outputs(producer)) if producer is not None else ())
+        if producer is not None
+    }
+    before = [between[lanes] for lanes, _ in choices(producer)] if producer is not None else []
+    return LayerTable(shares, memories, np.array(own), np.array(before).reshape(-1, len(shares), len(RESOURCES)))
+
+
+def _folding(share: Choice, memory: Memory) -> LayerFolding:
+    return LayerFolding("", share[0], memory, slices=share[1])
 
 
 def allowed_memories(spec: FoldedSpec, words: Words) -> tuple[Memory, ...]:
@@ -92,13 +106,13 @@ def resources(units: tuple[Unit, ...], coefficients: Coefficients) -> tuple[floa
     )
 
 
-def option_cycles(spec: FoldedSpec, lanes: int, memory: Memory, gates: LayerGates | None) -> float:
-    """Return the cycles a frame of a layer with so many lanes."""
+def option_cycles(spec: FoldedSpec, folding: LayerFolding, gates: LayerGates | None) -> float:
+    """Return the cycles a frame of a layer with a folding."""
     if isinstance(spec, StemSpec):
-        return stem_cycles(spec, lanes)
+        return stem_cycles(spec, folding.lanes)
     if isinstance(spec, ClassifierSpec):
-        return classifier_cycles(spec, lanes)
-    return conv_cycles(spec, lanes, memory, gates)
+        return classifier_cycles(spec, folding.lanes)
+    return conv_cycles(spec, folding, gates)
 
 
 @lru_cache(maxsize=20_000)
@@ -108,12 +122,12 @@ def cycles_without_gates(spec: FoldedSpec, words: Words) -> FloatArray:
 
 
 def layer_cycles(spec: FoldedSpec, words: Words, gates: LayerGates | None) -> FloatArray:
-    """Return the cycles a frame of every folding of a layer, shape (lanes, memories).
+    """Return the cycles a frame of every folding of a layer, shape (choices, memories).
 
     Raises:
         KeyError: The statistics lack a lane count.
     """
     memories = allowed_memories(spec, words)
     return np.array(
-        [[option_cycles(spec, lanes, memory, gates) for memory in memories] for lanes in divisors(outputs(spec))]
+        [[option_cycles(spec, _folding(share, memory), gates) for memory in memories] for share in choices(spec)]
     )

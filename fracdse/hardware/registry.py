@@ -17,6 +17,7 @@ from fracdse.hardware.units.pool import pool_terms
 from fracdse.hardware.units.post import post_terms
 from fracdse.hardware.units.shortcut import shortcut_terms
 from fracdse.hardware.units.si import si_terms
+from fracdse.hardware.units.sliced_conv import sliced_conv_terms
 from fracdse.hardware.units.stem import stem_terms
 
 FORMULAS: dict[str, Callable[..., UnitTerms]] = {
@@ -24,6 +25,7 @@ FORMULAS: dict[str, Callable[..., UnitTerms]] = {
     "activation": activation_terms,
     "codes": codes_terms,
     "gated_conv": gated_conv_terms,
+    "sliced_conv": sliced_conv_terms,
     "shortcut": shortcut_terms,
     "post": post_terms,
     "si": si_terms,

@@ -30,7 +30,7 @@ _TRIED_PRICES = np.array([[1.0, 1e-6, price, 1e-3] for price in (1e-3, 8.0, 24.0
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer's table and the cycles a frame of each of its foldings, shape (lanes, memories)."""
+    """A layer's table and the cycles a frame of each of its foldings, shape (choices, memories)."""
 
     table: LayerTable
     cycles: FloatArray
@@ -38,7 +38,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Chain:
-    """A choice a layer: positions in the tables' lanes and memories, and the resources of all layers together."""
+    """A choice a layer: positions in the tables' choices and memories, and the resources of all layers together."""
 
     lanes: tuple[int, ...]
     memories: tuple[int, ...]
@@ -136,7 +136,7 @@ def fewest_luts_within(layers: Sequence[Layer], limit: float, budgets: FloatArra
     fronts: list[list[tuple[FloatArray, IndexArray]]] = []
     for index, layer in enumerate(layers):
         row: list[tuple[FloatArray, IndexArray]] = []
-        for lane in range(len(layer.table.lanes)):
+        for lane in range(len(layer.table.choices)):
             sums, origin = np.zeros((0, 4)), np.zeros((0, 3), dtype=np.int64)
             memories = np.flatnonzero(layer.cycles[lane] <= limit)
             if len(memories):
@@ -171,7 +171,7 @@ def _arrivals(
 
 def _least_rest(layers: Sequence[Layer], limit: float, prices: FloatArray) -> list[FloatArray]:
     """Return, a layer and lane count, the least that all later layers cost at each price, shape (lanes, prices)."""
-    rest = [np.zeros((len(layers[-1].table.lanes), prices.shape[1]))]
+    rest = [np.zeros((len(layers[-1].table.choices), prices.shape[1]))]
     for layer in reversed(layers[1:]):
         own = np.where((layer.cycles <= limit)[:, :, None], layer.table.own @ prices, np.inf).min(axis=1)
         rest.append((layer.table.between @ prices + (own + rest[-1])[None, :, :]).min(axis=1))

@@ -49,7 +49,7 @@ def layer_cycle_counts(design: Design, folding: Folding, gates: GateStatistics |
     cycles = []
     for spec, layer in zip(folded_specs(network_layers(design)), layer_foldings(folding), strict=True):
         given = next(statistics) if statistics and isinstance(spec, GatedConvSpec) else None
-        cycles.append(option_cycles(spec, layer.lanes, layer.weight_memory, given))
+        cycles.append(option_cycles(spec, layer, given))
     return cycles
 
 

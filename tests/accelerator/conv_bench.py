@@ -13,6 +13,7 @@ from amaranth.sim import Simulator
 from numpy.typing import NDArray
 
 from fracdse.accelerator.gated_conv import GatedConv
+from fracdse.accelerator.schedule import Schedule
 from fracdse.folding import LayerFolding
 from fracdse.program.model import GatedConvProgram
 from fracdse.topology import GatedConvSpec
@@ -27,6 +28,7 @@ class Case:
     spec: GatedConvSpec
     program: GatedConvProgram
     folding: LayerFolding
+    producer: Schedule
 
     @property
     def order(self) -> list[int]:
@@ -45,6 +47,8 @@ def case(
     threshold: int | None = None,
     shuffled: bool = True,
     seed: int = 0,
+    slices: int = 1,
+    producer_lanes: int = 1,
 ) -> Case:
     rng = np.random.default_rng(seed)
     inputs, outputs = channels
@@ -67,7 +71,8 @@ def case(
         stride=stride,
     )
     order = tuple(int(channel) for channel in rng.permutation(outputs)) if shuffled else ()
-    return Case(spec, program, LayerFolding("conv", lanes, memory, order))
+    producer = Schedule(producer_lanes, tuple(int(channel) for channel in rng.permutation(inputs)))
+    return Case(spec, program, LayerFolding("conv", lanes, memory, order, slices), producer)
 
 
 def images(tested: Case, count: int, seed: int = 1) -> list[Codes]:
@@ -135,7 +140,8 @@ def run(
 
     With `pixels_before_reset`, so many pixels are sent and the unit is reset before everything starts.
     """
-    unit = GatedConv(tested.spec, tested.program, tested.folding)
+    unit = GatedConv(tested.spec, tested.program, tested.folding, tested.producer)
+    order = list(range(unit.codes)) if unit.codes == tested.spec.in_channels else list(tested.producer.order)
     wanted = len(frames) * tested.spec.out_height * tested.spec.out_width
     beats = wanted * (tested.spec.out_channels // tested.folding.lanes)
     result = Run()
@@ -144,10 +150,11 @@ def run(
     waiting = [pixels_before_reset > 0]
 
     async def send(ctx: Any, frame: Codes, limit: int | None = None) -> None:
-        for pixel in frame.reshape(frame.shape[0], -1).T[:limit]:
+        beats = frame.reshape(frame.shape[0], -1).T[:limit, order].reshape(-1, unit.codes)
+        for beat in beats:
             while rng_in.random() < gaps:
                 await ctx.tick()
-            ctx.set(unit.activations.payload, [int(code) for code in pixel])
+            ctx.set(unit.activations.payload, [int(code) for code in beat])
             ctx.set(unit.activations.valid, 1)
             ready = 0
             while not ready:
@@ -169,7 +176,8 @@ def run(
 
     async def sink(ctx: Any) -> None:
         idle, cycle = 0, 0
-        while (len(result.beats) < beats or len(result.gates) < wanted) and idle < patience:
+        one_by_one = tested.folding.slices > 1
+        while (len(result.beats) < beats or (len(result.gates) < wanted and not one_by_one)) and idle < patience:
             ready = int(rng_out.random() >= stalls)
             ctx.set(unit.sums.ready, ready)
             ports = (unit.sums.valid, unit.sums.payload, unit.open_gates_valid, unit.open_gates)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import zip_longest
+
 import numpy as np
 
 from fracdse.design import Design
@@ -84,8 +87,13 @@ def random_branch(rng: np.random.Generator, spec: GatedConvSpec) -> SIProgram:
     )
 
 
-def random_folding(design: Design, lanes: dict[int, int], seed: int = 0, *, memory: str = "logic") -> Folding:
-    """Return a folding with these lanes for each number of channels, and random channel orders."""
+def random_folding(
+    design: Design, lanes: dict[int, int], seed: int = 0, *, memory: str = "logic", slices: tuple[int, ...] = ()
+) -> Folding:
+    """Return a folding with these lanes for each number of channels, and random channel orders.
+
+    `slices` are those of the gated convolutions, in order; left out, all are whole.
+    """
     rng = np.random.default_rng(seed)
     stem = topology(design)[0]
 
@@ -94,6 +102,9 @@ def random_folding(design: Design, lanes: dict[int, int], seed: int = 0, *, memo
 
     return Folding(
         LayerFolding("stem", lanes[stem.out_channels], "logic"),
-        tuple(layer(spec.name, spec.out_channels) for spec in gated_convs(design)),
+        tuple(
+            replace(layer(spec.name, spec.out_channels), slices=count)
+            for spec, count in zip_longest(gated_convs(design), slices, fillvalue=1)
+        ),
         LayerFolding("classifier", 2, "bram"),
     )

@@ -13,7 +13,8 @@ def check(tested: Case, frames: int = 2, **options: Any) -> None:
     beats, gates = expected_beats(tested, sent)
     got = run(tested, sent, **options)
     assert got.beats == beats
-    assert got.gates == gates
+    assert sum(got.gates) == sum(gates)
+    assert tested.folding.slices > 1 or got.gates == gates
 
 
 @pytest.mark.parametrize("memory", MEMORIES)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from random_programs import random_folding, random_program
@@ -47,6 +49,13 @@ def plain():
 def test_whole_accelerator_gives_the_programs_bits(plain):
     program, folding = plain
     check(PLAIN, folding, program, HURRY)
+
+
+def test_sliced_lanes_give_the_programs_bits_beside_whole_ones():
+    lanes = {4: 1, 8: 1, 16: 1}
+    for memory, slices in (("bram", (3, 3, 3, 6, 6, 12)), ("logic", (1, 3, 1, 3, 6, 3))):
+        folding = random_folding(PLAIN, lanes, memory=memory, slices=slices)
+        check(PLAIN, folding, random_program(PLAIN), HURRY)
 
 
 def test_text_is_reproducible_and_lint_is_clean(plain):
@@ -104,6 +113,9 @@ def test_a_folding_that_does_not_fit_is_refused(plain):
         make_units(program, Folding(stem, folding.convs, folding.classifier), 0)
     with pytest.raises(ConfigError, match="5 gated convolutions, the network has 6"):
         make_units(program, Folding(folding.stem, folding.convs[:-1], folding.classifier), 0)
+    sliced = (replace(folding.convs[0], slices=6), *folding.convs[1:])
+    with pytest.raises(ConfigError, match="2 lanes of 6 slices; allowed: 1 slice, or one lane of 1, 3"):
+        make_units(program, Folding(folding.stem, sliced, folding.classifier), 0)
     twisted = (LayerFolding("l", 2, "logic", (0, 0, 1, 2)), *folding.convs[1:])
     with pytest.raises(ConfigError, match="not a permutation"):
         make_units(program, Folding(folding.stem, twisted, folding.classifier), 0)

@@ -22,7 +22,7 @@ from fracdse.accelerator.si_branch import SIBranch
 from fracdse.accelerator.si_products import si_bits
 from fracdse.accelerator.stem import Stem
 from fracdse.accelerator.stream_fifo import StreamFifo
-from fracdse.folding import Folding
+from fracdse.folding import Folding, codes_a_beat
 from fracdse.hardware.layers import folded_specs, layer_foldings, network_units, outputs, words_of
 from fracdse.hardware.network import network_layers
 from fracdse.hardware.registry import Unit
@@ -34,6 +34,7 @@ SYNTHESISED_KINDS = (
     "activation",
     "codes",
     "gated_conv",
+    "sliced_conv",
     "shortcut",
     "post",
     "si",
@@ -84,15 +85,23 @@ def _component(
         )
     layer = program.convs[position - 1]
     if kind == "activation":
-        return Activation(layer.activation_thresholds, layer.descending, producer, feature_bits=bits)
+        codes = codes_a_beat(spec.in_channels, folding.convs[position - 1].slices, producer.lanes)
+        return Activation(
+            layer.activation_thresholds,
+            layer.descending,
+            producer,
+            feature_bits=bits,
+            whole_pixels=codes == spec.in_channels,
+        )
     if kind == "codes":
-        return StreamFifo(data.ArrayLayout(unsigned(2), spec.in_channels), code_pixels(spec))
+        depth = code_pixels(spec, folding.convs[position - 1].slices)
+        return StreamFifo(data.ArrayLayout(unsigned(2), spec.in_channels), depth)
     if kind == "shortcut":
         return Shortcut(spec, layer, producer, schedule, feature_bits=bits)
     if kind == "si" and layer.si is not None:
         return SIBranch(spec, layer.si, producer, schedule, feature_bits=bits)
-    if kind == "gated_conv":
-        return GatedConv(spec, layer, folding.convs[position - 1])
+    if kind in ("gated_conv", "sliced_conv"):
+        return GatedConv(spec, layer, folding.convs[position - 1], producer)
     return Post(
         layer,
         schedule,

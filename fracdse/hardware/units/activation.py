@@ -6,24 +6,27 @@ from fracdse.hardware.memory_luts import rom_luts
 from fracdse.hardware.terms import UnitTerms
 
 
-def activation_terms(channels: int, lanes: int, feature_bits: int) -> UnitTerms:
-    """Count the quantiser of a layer's input, in the order and lanes of the layer that made it."""
+def activation_terms(channels: int, lanes: int, feature_bits: int, whole_pixels: bool = True) -> UnitTerms:
+    """Count the quantiser of a layer's input, in the order and lanes of the layer that made it.
+
+    Where codes leave as they come, nothing is held.
+    """
     steps = channels // lanes
-    held = 2 * channels * (2 if steps == 1 else 1)
+    held = 2 * channels * (2 if steps == 1 else 1) if whole_pixels else 0
     return UnitTerms(
         "activation",
         lut={
             "compare_bits": 2 * lanes * feature_bits,
             "middle_table": lanes * rom_luts(feature_bits, steps),
             "outer_table": lanes * rom_luts(feature_bits, 2 * steps),
-            "steps": steps,
+            "steps": steps if whole_pixels else 0,
             "held": held if steps == 1 else 0,
             "lanes": lanes,
             "one": 1,
         },
         ff={
             "held": held,
-            "kept": 2 * lanes * (steps - 1),
+            "kept": 2 * lanes * (steps - 1) if whole_pixels else 0,
             "word_bits": lanes * feature_bits,
             "lanes": lanes,
             "one": 1,

@@ -7,10 +7,10 @@ from fracdse.hardware.terms import UnitTerms
 from fracdse.memories import bram18, stream_memory
 
 
-def code_pixels(in_width: int, kernel: int, stride: int, si: bool) -> int:
+def code_pixels(in_width: int, kernel: int, stride: int, si: bool, slices: int) -> int:
     """Return the depth that a layer's queue needs, 0 for no queue; as fracdse.accelerator.shortcut.code_pixels."""
     if stride > 1:
-        return in_width
+        return in_width if slices == 1 else 0
     return in_width + 22 if kernel == 1 and si else 0
 
 
