@@ -77,7 +77,7 @@ class Activation(wiring.Component):
         step = pipe.register(pipe.register(step))
         complete = Signal()
         m.d.comb += complete.eq(valid & (step == schedule.steps - 1))
-        pixel = self._assemble(m, enable & valid, step, codes)
+        pixel = self._assemble(m, enable & valid, codes)
         if schedule.steps == 1:
             self._two_pixels(m, complete, enable, pixel)
         else:
@@ -94,20 +94,19 @@ class Activation(wiring.Component):
         flip = constant_table(m, step, [int(self._descending[c]) for c in channels], name="flip")
         return Cat(*pipe.registers((u >= other) ^ flip, upper ^ flip))
 
-    def _assemble(self, m: Module, write: Value, step: Value, codes: list[Value]) -> Value:
-        """Collect the codes of a pixel; return the whole pixel at the time of its last beat."""
+    def _assemble(self, m: Module, write: Value, codes: list[Value]) -> Value:
+        """Collect the codes of a pixel, a shift register a lane; return the pixel at the time of its last beat."""
         schedule = self._schedule
         pixel: list[Value] = [codes[0]] * schedule.channels
-        for lane in range(schedule.lanes):
-            for position in range(schedule.steps):
+        for lane, code in enumerate(codes):
+            for position in reversed(range(schedule.steps)):
                 channel = schedule.channel(lane, position)
-                if position == schedule.steps - 1:
-                    pixel[channel] = codes[lane]
-                    continue
-                kept = Signal(2, name=f"code_{channel}", reset_less=True)
-                with m.If(write & (step == position)):
-                    m.d.sync += kept.eq(codes[lane])
-                pixel[channel] = kept
+                pixel[channel] = code
+                if position:
+                    kept = Signal(2, name=f"code_{channel}", reset_less=True)
+                    with m.If(write):
+                        m.d.sync += kept.eq(code)
+                    code = kept
         return Cat(pixel)
 
     def _one_pixel(self, m: Module, complete: Value, enable: Signal, pixel: Value) -> None:

@@ -7,11 +7,13 @@ reads its place, adds and writes back. `u` is always taken: whoever reads `x` mu
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Shape, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from fracdse.accelerator.storage import Storage, power_of_two_at_least
+
+_ROUNDING = 2
 
 
 class AveragePool(wiring.Component):
@@ -62,8 +64,9 @@ class AveragePool(wiring.Component):
         m.d.sync += memory.write_address.eq(memory.read_address)
         for lane in range(self._lanes):
             total = Signal(signed(self._bits + 2), name="total")
-            old = Mux(was_first, 0, before[lane]).as_signed()
+            # A sum starts at what rounds the average to nearest, which saves an adder.
+            old = Mux(was_first, Const(_ROUNDING, self._bits + 2), before[lane]).as_signed()
             m.d.comb += [total.eq(old + words[lane]), after[lane].eq(total)]
-            m.d.sync += self.x[lane].eq((total + 2) >> 2)
+            m.d.sync += self.x[lane].eq(total >> 2)
         m.d.sync += self.x_valid.eq(arrived & was_final)
         return m

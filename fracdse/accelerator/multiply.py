@@ -19,6 +19,11 @@ def is_shift(multiplier: int, factor: int) -> bool:
     return magnitude % factor == 0 and (magnitude // factor).bit_count() <= 1
 
 
+def is_upward_shift(multiplier: int) -> bool:
+    """Say whether a multiplier is 0 or a positive power of two."""
+    return multiplier >= 0 and is_shift(multiplier, 1)
+
+
 def shift_factor(multipliers: Sequence[int]) -> int | None:
     """Return 1 or 3 where all multipliers are 0 or ± powers of two times it, and None where a multiplier is needed."""
     return next((factor for factor in (1, 3) if all(is_shift(value, factor) for value in multipliers)), None)
@@ -76,12 +81,33 @@ def multiply_add(
     offsets: Sequence[int],
     *,
     factor: int | None,
+    extra: Value | None = None,
+    extra_shift: int = 0,
 ) -> Value:
-    """Return operand·multipliers[index] + offsets[index], three stages later.
+    """Return operand·multipliers[index] + offsets[index] + extra·2^extra_shift, three stages later.
 
-    No register lies between the table of offsets and the adder, so that both become one LUT a bit.
+    All inputs belong to one stage. In a DSP slice everything after the two tables is the slice's own: operand and
+    multiplier registers, product register, and its adder, which takes offset and extra through one register. Where a
+    product is shifts and nothing else is added, no register lies between the table of offsets and the adder, so that
+    both become one LUT a bit.
     """
     product, carry = product_and_carry(m, pipe, operand, index, multipliers, factor=factor)
-    index = pipe.register(pipe.register(index, name="index"), name="index")
-    offset = as_signed(constant_table(m, index, offsets, name="offset"))
-    return pipe.register(add_with_carry(product, offset, carry), name="sum")
+    index = pipe.register(index, name="index")
+    if extra is not None:
+        addend = pipe.register(_shifted_sum(m, pipe.register(extra), extra_shift, index, offsets), name="addend")
+    elif factor is None:
+        addend = pipe.register(as_signed(constant_table(m, index, offsets, name="offset")), name="addend")
+    else:
+        index = pipe.register(index, name="index")
+        addend = as_signed(constant_table(m, index, offsets, name="offset"))
+    return pipe.register(add_with_carry(product, addend, carry), name="sum")
+
+
+def _shifted_sum(m: Module, extra: Value, shift: int, index: Value, offsets: Sequence[int]) -> Value:
+    """Return extra·2^shift + offsets[index], with no adder below bit `shift`: one LUT a bit above it."""
+    high = as_signed(constant_table(m, index, [int(offset) >> shift for offset in offsets], name="offset"))
+    total = as_signed(extra) + high
+    if not shift:
+        return total
+    low = constant_table(m, index, [int(offset) & ((1 << shift) - 1) for offset in offsets], name="offset_low")
+    return Cat(Cat(low, Const(0, shift))[:shift], total).as_signed()

@@ -1,22 +1,22 @@
 """Everything a gated convolution's sums go through up to the next residual word.
 
-    y + link  →  side of the split  →  multiplier·y + offset  →  + residual (+ SI)  →  saturated u'
+    y + link  →  side of the split  →  multiplier·y + (offset + residual (+ SI))  →  saturated u'
 
 Streams in: `sums` (y, before the link), `shortcut` (x) and, where the layer has an SI branch, `si`; all carry
-channels/lanes beats a pixel in the layer's schedule. Stream out: `u`. One beat a cycle; latency 6 cycles, 4 more with a
-link and 3 more with a residual multiplier. All stages stall together when `u` is not taken. A lane takes one DSP slice,
-or none where all its layer's multipliers are powers of two.
+channels/lanes beats a pixel in the layer's schedule. Stream out: `u`. One beat a cycle; latency 5 cycles, 4 more with
+a link and 1 more with a residual multiplier (3 where that is no choice of shifts). All stages stall together when `u`
+is not taken. A lane takes one DSP slice, or none where all its layer's multipliers are powers of two.
 """
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Shape, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from fracdse.accelerator.arithmetic import constant_table, saturate
+from fracdse.accelerator.arithmetic import as_signed, constant_table, saturate
 from fracdse.accelerator.counters import step_counter
-from fracdse.accelerator.multiply import multiply_add, shift_factor
+from fracdse.accelerator.multiply import is_upward_shift, multiply_add, shift_factor
 from fracdse.accelerator.pipeline import Pipeline
 from fracdse.accelerator.schedule import Schedule
 from fracdse.accelerator.streams import feature_stream, lanes_stream
@@ -85,7 +85,15 @@ class Post(wiring.Component):
     @property
     def _latency(self) -> int:
         program = self._program
-        return 6 + 4 * (program.link_multiplier is not None) + 3 * (program.residual_multiplier is not None)
+        return 5 + 4 * (program.link_multiplier is not None) + self._residual_stages
+
+    @property
+    def _residual_stages(self) -> int:
+        """Stages that scale the residual: none, one where that is a choice of shifts, three for a multiplication."""
+        multiplier = self._program.residual_multiplier
+        if multiplier is None:
+            return 0
+        return 1 if all(is_upward_shift(int(value)) for value in multiplier) else 3
 
     def _lane(self, m: Module, pipe: Pipeline, lane: int, step: Value, y: Value, x: Value, si: Value | None) -> Value:
         program = self._program
@@ -101,11 +109,8 @@ class Post(wiring.Component):
         offsets = [int(program.offset[s, c]) for c in lane_channels for s in (0, 1)]
         multipliers = [int(program.multiplier[s, c]) for c in lane_channels for s in (0, 1)]
         factor = shift_factor([int(value) for value in program.multiplier.flat])
-        total = multiply_add(m, pipe, y, index, multipliers, offsets, factor=factor)
-        for _ in range(3):
-            x = pipe.register(x, name="residual", reset=True)
-        result = pipe.register((total >> program.shift) + x, name="result")
-        return pipe.register(saturate(result, self._bits), name="u")
+        total = multiply_add(m, pipe, y, index, multipliers, offsets, factor=factor, extra=x, extra_shift=program.shift)
+        return pipe.register(saturate(total >> program.shift, self._bits), name="u")
 
     def _of(self, lane: int, constants: IntArray) -> list[int]:
         return [int(constants[channel]) for channel in self._schedule.lane_channels(lane)]
@@ -134,20 +139,39 @@ class Post(wiring.Component):
     def _scaled_residual(
         self, m: Module, pipe: Pipeline, lane: int, step: Value, y: Value, x: Value, si: Value | None
     ) -> tuple[Value, Value, Value, Value | None]:
-        """Replace x by (residual_multiplier·x) >> residual_shift: three stages."""
+        """Replace x by (residual_multiplier·x) >> residual_shift."""
         program = self._program
         assert program.residual_multiplier is not None
+        multipliers = self._of(lane, program.residual_multiplier)
+        if self._residual_stages == 1:
+            scaled = pipe.register(_shifted(m, step, x, multipliers, program.residual_shift), "residual", reset=True)
+            y, _, step, si = _delay(pipe, 1, y, x, step, si)
+            return y, scaled, step, si
         total = multiply_add(
             m,
             pipe,
             x,
             step,
-            self._of(lane, program.residual_multiplier),
+            multipliers,
             [0] * self._schedule.steps,
             factor=shift_factor([int(value) for value in program.residual_multiplier.flat]),
         )
         y, _, step, si = _delay(pipe, 3, y, x, step, si)
         return y, total >> program.residual_shift, step, si
+
+
+def _shifted(m: Module, step: Value, x: Value, multipliers: list[int], shift: int) -> Value:
+    """Return (multipliers[step]·x) >> shift for multipliers of 0 and powers of two: a choice of few shifts of x."""
+    known = sorted(set(multipliers))
+    options = [(as_signed(x) << (value.bit_length() - 1)) >> shift if value else Const(0, 1) for value in known]
+    chosen = Signal(signed(max(map(len, options))), name="shifted")
+    with m.Switch(constant_table(m, step, [known.index(value) for value in multipliers], name="shift")):
+        for position, option in enumerate(options[:-1]):
+            with m.Case(position):
+                m.d.comb += chosen.eq(option)
+        with m.Default():
+            m.d.comb += chosen.eq(options[-1])
+    return chosen
 
 
 def _delay(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fracdse.build.cache import ContentCache, digest_of
+from fracdse.build.dsp_packing import SLICE, SLICE_FILE, synthesis_passes
 from fracdse.build.logic_levels import logic_levels
 from fracdse.build.resources import UnitResources, resources_of_cells
 from fracdse.build.rtlil import RtlilDesign, read_rtlil, unit_text
@@ -24,7 +25,7 @@ from fracdse.build.yosys_script import run_script
 from fracdse.errors import BuildFailed
 
 # Part of every cache key: raise it when the script below, the counting or the path search changes.
-_FLOW = "4"
+_FLOW = "5"
 # A process reads the cell library once for all its units, which takes 4 s; ABC's passes look at all units of a process
 # for each one, so that larger batches take longer again.
 _BATCH_CHARACTERS = 250_000
@@ -39,7 +40,7 @@ proc
 flatten
 rename -hide w:*
 {delete}
-synth_xilinx -family {family} -noiopad -noclkbuf -run prepare:
+{passes}
 select {units}
 write_json -selected netlist.json
 """
@@ -151,7 +152,12 @@ def _run(batch: list[_Job], options: SynthesisOptions) -> list[UnitResources]:
         folder = Path(name)
         (folder / "units.il").write_text("".join(texts))
         inner = " ".join(f"{name}.*" for name, job in zip(names, batch, strict=True) if _has_inner(job.design))
-        script = _SCRIPT.format(family=options.family, units=" ".join(names), delete=f"delete {inner}" if inner else "")
+        script = _SCRIPT.format(
+            passes=synthesis_passes(options.family),
+            units=" ".join(names),
+            delete=f"delete {inner}" if inner else "",
+        )
+        (folder / SLICE_FILE).write_text(SLICE)
         run_script(script, folder, f"module '{_plain(batch[0].design.top)}'", options.timeout_s)
         netlist = json.loads((folder / "netlist.json").read_bytes())
     return [_unit(netlist["modules"][name], _plain(job.design.top)) for name, job in zip(names, batch, strict=True)]

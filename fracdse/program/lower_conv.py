@@ -24,6 +24,9 @@ from fracdse.program.scales import WordScale, shortcut_scale
 from fracdse.program.thresholds import gate_thresholds, quantiser_thresholds
 from fracdse.topology import GatedConvSpec
 
+# Bits of an offset below a word's last: more would change a sum's rounding by less than 1/64, and cost a LUT each.
+_OFFSET_BITS = 5
+
 
 def lower_stem(layer: StemParameters, design: Design, scale: WordScale) -> StemProgram:
     """Lower the stem: u = factor·y + (shift − beta)/alpha, the factor being a power of two (or three times one)."""
@@ -69,7 +72,7 @@ def lower_gated_conv(
         clip_bits=spec.clip_bits,
         split=lines.split,
         multiplier=quantised(slope, shift, bits),
-        offset=nearest_int(constant * 2.0**shift) + rounding_half(shift),
+        offset=_offset(constant, shift),
         shift=shift,
         stride=spec.stride,
         residual_multiplier=residual_multiplier,
@@ -81,6 +84,12 @@ def lower_gated_conv(
         link_shift=link_shift,
         si=None if layer.si is None else lower_si(layer.si, design, before, gain / after.alpha),
     )
+
+
+def _offset(constant: RealArray, shift: int) -> IntArray:
+    """Return constants as offsets before a shift, with the half that rounds; beyond `_OFFSET_BITS` they are nearest."""
+    dropped = max(0, shift - _OFFSET_BITS)
+    return (nearest_int(constant * 2.0 ** (shift - dropped)) << dropped) + rounding_half(shift)
 
 
 def signs(weight: FloatArray) -> SignArray:

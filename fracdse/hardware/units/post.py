@@ -24,7 +24,11 @@ def post_terms(
     elastic_link: bool,
     si_bits: int,
 ) -> UnitTerms:
-    """Count the post unit of one layer; `si_bits` is the width of the SI branch's output, 0 without one."""
+    """Count the post unit of one layer; `si_bits` is the width of the SI branch's output, 0 without one.
+
+    A DSP slice holds its operands' registers, the product's and the sum's, and the adder behind the product: in logic
+    remain the tables, the sum of offset and residual, and the saturation.
+    """
     steps = channels // lanes
     shortcut = shortcut_bits or feature_bits
     # Scales are shifts only where the shortcut's words are: a quantised shortcut brings general constants back.
@@ -36,11 +40,10 @@ def post_terms(
         lut={
             "word_bits": lanes * feature_bits,
             "sum_bits": lanes * sum_bits,
-            "product_bits": lanes * wide,
             "shifted_bits": 0 if multiplied else lanes * wide,
             "split_table": lanes * rom_luts(sum_bits, steps),
             "multiplier_table": multiplied * lanes * rom_luts(constant_bits, 2 * steps),
-            "offset_table": lanes * rom_luts(wide, 2 * steps),
+            "offset_table": lanes * rom_luts(feature_bits, 2 * steps),
             "link_bits": lanes * wide if elastic_link else 0,
             "si_bits": lanes * si_bits,
             "one": 1,
@@ -48,9 +51,7 @@ def post_terms(
         ff={
             "word_bits": lanes * feature_bits,
             "sum_bits": lanes * sum_bits,
-            "product_bits": lanes * wide,
             "shifted_bits": 0 if multiplied else lanes * wide,
-            "constant_bits": multiplied * lanes * constant_bits,
             "shortcut_bits": lanes * shortcut,
             "link_bits": lanes * (wide + 3 * (sum_bits + shortcut)) if elastic_link else 0,
             "si_bits": lanes * si_bits,
