@@ -15,7 +15,7 @@ Body = Literal["resnet", "resnet18", "resnet34", "mobilenet"]
 Interaction = Literal["depthwise", "full"]
 Architecture = Literal["dataflow", "engine"]
 InputLayer = Literal["table", "popcount"]
-WeightMemory = Literal["auto", "logic", "lutram", "bram"]
+WeightMemory = Literal["auto", "logic", "lutram", "bram", "mixed"]
 FoldingGoal = Literal["fastest that fits", "smallest at fps"]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Memory = Literal["logic", "lutram", "bram"]
+Memory = Literal["logic", "lutram", "bram", "mixed"]
 
 SLICED_KERNEL = 3
 _FEWEST_CHANNELS_A_SLICE = 4

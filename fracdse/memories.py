@@ -17,7 +17,7 @@ BRAM_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384
 """(width, depth) of one RAMB18 with one write port and one read port."""
 
 LUTS_PER_BRAM18 = 64
-"""Exchange rate of `stream_memory`: the XCZU3EG has 70,560 LUTs and 432 RAMB18, 163 a block."""
+"""Exchange rate between LUTs and block memory: the XCZU3EG has 70,560 LUTs and 432 RAMB18, 163 a block."""
 
 
 def bram_columns(width: int, depth: int) -> tuple[int, ...]:
@@ -49,6 +49,24 @@ def lutram_luts(width: int, depth: int) -> int:
     return 8 * -(-width // 7) * -(-depth // 64)
 
 
-def stream_memory(width: int, depth: int) -> StreamMemory:
-    """Choose the memory of a FIFO: LUTRAM while it takes at most `LUTS_PER_BRAM18` LUTs a block saved."""
-    return "lutram" if lutram_luts(width, depth) <= LUTS_PER_BRAM18 * bram18(width, depth) else "bram"
+def stream_columns(width: int, depth: int) -> tuple[tuple[int, StreamMemory], ...]:
+    """Choose the memories of a FIFO or line buffer: (bits, kind) of each part of its word.
+
+    All of it is LUTRAM while that takes at most `LUTS_PER_BRAM18` LUTs a block saved; otherwise it is block memory, but
+    for a last column that leaves its block so empty that the same rate favours LUTRAM.
+    """
+    if lutram_luts(width, depth) <= LUTS_PER_BRAM18 * bram18(width, depth):
+        return ((width, "lutram"),)
+    *whole, last = bram_columns(width, depth)
+    cheap = lutram_luts(last, depth) <= LUTS_PER_BRAM18 * bram_rows(depth)
+    return (*((bits, "bram") for bits in whole), (last, "lutram" if cheap else "bram"))
+
+
+def stream_bram18(width: int, depth: int) -> int:
+    """Return the RAMB18 blocks of a FIFO or line buffer."""
+    return sum(bram_rows(depth) for _, kind in stream_columns(width, depth) if kind == "bram")
+
+
+def stream_lutram_bits(width: int, depth: int) -> int:
+    """Return how many bits of a FIFO's or line buffer's word lie in LUTRAM."""
+    return sum(bits for bits, kind in stream_columns(width, depth) if kind == "lutram")

@@ -20,7 +20,6 @@ from fracdse.accelerator.lane_counter import (
     fused_lane,
     lookup,
     stored_lane,
-    weight_memory,
 )
 from fracdse.accelerator.parity_chain import ParityChain, parity_chain
 from fracdse.accelerator.pass_scheduler import PassScheduler
@@ -38,6 +37,7 @@ from fracdse.accelerator.sum_format import (
     sum_format,
 )
 from fracdse.accelerator.tap_array import TapArray
+from fracdse.accelerator.weight_memory import WeightAddress, mixed_weight_memory, weight_memory
 from fracdse.accelerator.window_types import WindowGeometry
 from fracdse.folding import Memory
 from fracdse.program.model import GatedConvProgram
@@ -62,7 +62,7 @@ class LaneWeights:
         """Choose balanced weights a border where a block RAM has the rows to spare, and a table of E elsewhere."""
         inverted, padded = inverted_weights(program, schedule), padded_taps(geometry)
         step_rows = 1 << max(1, (schedule.steps - 1).bit_length())
-        if kind == "bram" and step_rows << geometry.border_bits <= _BRAM_ROWS:
+        if kind in ("bram", "mixed") and step_rows << geometry.border_bits <= _BRAM_ROWS:
             rows = balanced_weights(inverted, padded)
             signs = 1 - 2 * rows.astype("int64")
             sums = (signs * padded).sum(axis=2) - geometry.taps
@@ -154,11 +154,15 @@ class FoldedEngine(wiring.Component):
         m.d.sync += step.eq(scheduler.step[lane])
         if self.fused:
             return fused_lane(m, chain, step, border, rows[:, 0], sums, self.form)
-        address = scheduler.step[lane]
-        if rows.shape[1] > 1:
-            address = Cat(scheduler.border, address)
+        early, name, kind = WeightAddress(scheduler.border, scheduler.step[lane]), f"weights{lane}", self.weights.memory
         encoded = encoded_weights(rows.reshape(-1, rows.shape[-1]))
-        weights = weight_memory(m, f"weights{lane}", address, encoded, self.weights.memory)
+        if rows.shape[1] == 1:
+            weights = weight_memory(m, name, early.step, encoded, kind)
+        elif kind == "mixed":
+            channels = self.geometry.channels
+            weights = mixed_weight_memory(m, name, early, WeightAddress(border, step), encoded, channels)
+        else:
+            weights = weight_memory(m, name, Cat(early.border, early.step), encoded, kind)
         return stored_lane(m, chain, weights, step, border, sums, self.form)
 
     def _gates(self, m: Module, scheduler: PassScheduler, collector: SumCollector, counted: list[Counted]) -> None:

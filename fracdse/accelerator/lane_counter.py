@@ -13,13 +13,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import memory
 
 from fracdse.accelerator.compressor_tree import Columns, Counted, add_columns, compress, majority, wire
 from fracdse.accelerator.parity_chain import ParityChain, split, triples, weight_levels
 from fracdse.accelerator.sum_format import BitArray, IntTable, SumFormat
-from fracdse.folding import Memory
-from fracdse.memories import bram_columns
 
 FUSED_STEPS = 8
 
@@ -98,35 +95,6 @@ def encoded_weights(inverted: BitArray) -> BitArray:
     group = triples(inverted.shape[-1])
     a, b, c = (inverted[..., i * group : (i + 1) * group] for i in range(3))
     return np.concatenate([a ^ b, b ^ c, a ^ b ^ c, inverted[..., 3 * group :]], axis=-1)
-
-
-def weight_memory(m: Module, name: str, address: Value, rows: BitArray, kind: Memory) -> Value:
-    """Add a read-only memory of encoded weights; its word follows the address by one cycle.
-
-    Args:
-        m: Module to add to.
-        name: Submodule name, unique in the module.
-        address: Row to read.
-        rows: Words, of shape (rows, taps).
-        kind: `bram` for block RAM, one memory a RAMB18; anything else becomes LUT logic behind a register.
-    """
-    width = rows.shape[1]
-    columns = bram_columns(width, len(rows)) if kind == "bram" else (width,)
-    style = "block" if kind == "bram" else "logic"
-    words, first = [], 0
-    for column in columns:
-        rom = memory.Memory(
-            shape=column,
-            depth=len(rows),
-            init=[word(row) for row in rows[:, first : first + column]],
-            attrs={"ram_style": style, "rom_style": style},
-        )
-        m.submodules[f"{name}_{first}"] = rom
-        reading = rom.read_port()
-        m.d.comb += [reading.addr.eq(address), reading.en.eq(1)]
-        words.append(reading.data)
-        first += column
-    return wire(m, Cat(*words), name)
 
 
 def _carries(m: Module, taps: Value, rows: Value) -> Value:

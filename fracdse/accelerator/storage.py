@@ -7,14 +7,14 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from fracdse.memories import bram_columns, stream_memory
+from fracdse.memories import stream_columns
 
 
 class Storage(wiring.Component):
     """`depth` words of `bits` bits; the word read appears one cycle after `read_enable` and stays.
 
-    A word read in the cycle in which it is written is the old one, or the new one where `transparent`. Block memory is
-    split into columns that are one RAMB18 each.
+    A word read in the cycle in which it is written is the old one, or the new one where `transparent`. A word is
+    split into columns: one RAMB18 each, and at most one of LUTRAM.
     """
 
     def __init__(self, bits: int, depth: int, *, transparent: bool = False) -> None:
@@ -36,12 +36,10 @@ class Storage(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the unit."""
         m = Module()
-        distributed = stream_memory(self._bits, self._depth) == "lutram"
-        style = "distributed" if distributed else "block"
-        columns = (self._bits,) if distributed else bram_columns(self._bits, self._depth)
         start = 0
         words = []
-        for column, bits in enumerate(columns):
+        for column, (bits, kind) in enumerate(stream_columns(self._bits, self._depth)):
+            style = "distributed" if kind == "lutram" else "block"
             memory = Memory(shape=bits, depth=max(2, self._depth), init=[], attrs={"ram_style": style})
             m.submodules[f"column{column}"] = memory
             write = memory.write_port()

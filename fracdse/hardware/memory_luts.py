@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fracdse.memories import stream_lutram_bits
+
 
 def ram_luts(width: int, depth: int) -> int:
     """Return the LUTs of a memory with one write and one asynchronous read port, without output multiplexers.
@@ -14,6 +16,12 @@ def ram_luts(width: int, depth: int) -> int:
     if depth <= 64:
         return min(8 * -(-width // 7), 2 * width)
     return min(8 * -(-width // 7) * -(-depth // 64), 4 * width * -(-depth // 128))
+
+
+def stream_luts(width: int, depth: int) -> int:
+    """Return the LUTs of what a FIFO or line buffer holds in LUTRAM."""
+    bits = stream_lutram_bits(width, depth)
+    return ram_luts(bits, depth) if bits else 0
 
 
 def rom_luts(width: int, entries: int) -> int:

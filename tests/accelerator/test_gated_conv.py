@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from conv_bench import Case, case, expected_beats, images, run
 
-MEMORIES = ("logic", "lutram", "bram")
+from fracdse.mixed_weights import logic_bits
+
+MEMORIES = ("logic", "lutram", "bram", "mixed")
 
 
 def check(tested: Case, frames: int = 2, **options: Any) -> None:
@@ -33,6 +35,13 @@ def test_sums_equal_the_contract_with_any_number_of_lanes(lanes: int) -> None:
 @pytest.mark.parametrize("memory", MEMORIES)
 def test_more_steps_than_logic_can_fuse(memory: str) -> None:
     check(case((3, 24), (3, 3), 2, memory), gaps=0.2, stalls=0.2)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_weights_in_blocks_and_logic_side_by_side(stride: int) -> None:
+    moved = logic_bits(16, border_bits=4 if stride == 1 else 2, steps=32)
+    assert 0 < len(moved) < 9 * 16
+    check(case((16, 64), (4, 4), 2, "mixed", stride=stride), gaps=0.2, stalls=0.2)
 
 
 @pytest.mark.parametrize(("memory", "lanes"), [("logic", 2), ("bram", 2), ("logic", 4), ("logic", 8)])

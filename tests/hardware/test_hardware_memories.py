@@ -2,7 +2,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fracdse.hardware.memory_luts import ram_luts, rom_luts
-from fracdse.memories import BRAM_SHAPES, bram18, bram_columns, bram_rows, stream_memory
+from fracdse.memories import (
+    BRAM_SHAPES,
+    bram18,
+    bram_columns,
+    bram_rows,
+    stream_columns,
+)
 
 widths = st.integers(1, 1000)
 depths = st.integers(1, 40_000)
@@ -34,5 +40,5 @@ def test_shapes_of_one_block() -> None:
 
 
 def test_small_buffers_are_lut_memory_and_large_ones_blocks() -> None:
-    assert stream_memory(16, 32) == "lutram"
-    assert stream_memory(128, 512) == "bram"
+    assert stream_columns(16, 32) == ((16, "lutram"),)
+    assert all(kind == "bram" for _, kind in stream_columns(128, 512))

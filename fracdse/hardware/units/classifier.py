@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from fracdse.folding import Memory
-from fracdse.hardware.memory_luts import power_of_two_at_least, ram_luts, rom_luts
+from fracdse.hardware.memory_luts import power_of_two_at_least, rom_luts, stream_luts
 from fracdse.hardware.multipliers import product_dsps
 from fracdse.hardware.terms import UnitTerms
-from fracdse.memories import bram18, stream_memory
+from fracdse.memories import bram18, stream_bram18
 
 LOGIT_BITS = 32
 
@@ -24,11 +24,10 @@ def classifier_terms(
     weight_bits = min(constant_bits, LOGIT_BITS + 4 - pooled_bits - features.bit_length())
     blocks = memory == "bram"
     feature_memory = (producer_lanes * pooled_bits, 2 * power_of_two_at_least(features // producer_lanes))
-    feature_blocks = stream_memory(*feature_memory) == "bram"
     return UnitTerms(
         "classifier",
         lut={
-            "features": 0 if feature_blocks else ram_luts(*feature_memory),
+            "features": stream_luts(*feature_memory),
             "weights": 0 if blocks else lanes * rom_luts(weight_bits, words),
             "biases": lanes * rom_luts(32, groups),
             "lane_bits": lanes * 32,
@@ -41,7 +40,6 @@ def classifier_terms(
             "address": words.bit_length(),
             "one": 1,
         },
-        bram18=(bram18(lanes * weight_bits, words) if blocks else 0)
-        + (bram18(*feature_memory) if feature_blocks else 0),
+        bram18=(bram18(lanes * weight_bits, words) if blocks else 0) + stream_bram18(*feature_memory),
         dsp=lanes * product_dsps(pooled_bits, weight_bits),
     )

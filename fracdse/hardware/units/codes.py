@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fracdse.hardware.memory_luts import power_of_two_at_least, ram_luts
+from fracdse.hardware.memory_luts import power_of_two_at_least, stream_luts
 from fracdse.hardware.terms import UnitTerms
-from fracdse.memories import bram18, stream_memory
+from fracdse.memories import stream_bram18, stream_lutram_bits
 
 
 def code_pixels(in_width: int, kernel: int, stride: int, si: bool, slices: int) -> int:
@@ -17,10 +17,9 @@ def code_pixels(in_width: int, kernel: int, stride: int, si: bool, slices: int) 
 def codes_terms(channels: int, pixels: int) -> UnitTerms:
     """Count a queue of at least `pixels` pixels of two-bit codes."""
     width, depth = 2 * channels, power_of_two_at_least(max(2, pixels))
-    blocks = stream_memory(width, depth) == "bram"
     return UnitTerms(
         "codes",
-        lut={"ram": 0 if blocks else ram_luts(width, depth), "address": depth.bit_length(), "one": 1},
-        ff={"ram_bits": 0 if blocks else width, "address": depth.bit_length(), "one": 1},
-        bram18=bram18(width, depth) if blocks else 0,
+        lut={"ram": stream_luts(width, depth), "address": depth.bit_length(), "one": 1},
+        ff={"ram_bits": stream_lutram_bits(width, depth), "address": depth.bit_length(), "one": 1},
+        bram18=stream_bram18(width, depth),
     )

@@ -17,6 +17,7 @@ from fracdse.hardware.memory_luts import power_of_two_at_least, ram_luts, rom_lu
 from fracdse.hardware.terms import UnitTerms
 from fracdse.hardware.units.post import sum_width
 from fracdse.memories import bram18
+from fracdse.mixed_weights import LogicBit, logic_bits
 
 FUSED_STEPS = 8
 UNROLLED_STEPS = 2
@@ -74,7 +75,8 @@ def gated_conv_terms(
     if is_unrolled(out_channels // lanes, memory):
         engine = _unrolled(taps, out_channels, lanes, borders)
     else:
-        engine = _folded(taps, out_channels, lanes, borders, memory, column)
+        moved = logic_bits(in_channels, borders, steps) if memory == "mixed" else ()
+        engine = _folded(taps, out_channels, lanes, borders, memory, column, moved)
     return UnitTerms("gated_conv", {**window_lut, **engine.lut}, {**window_ff, **engine.ff}, engine.bram18)
 
 
@@ -102,13 +104,19 @@ def _unrolled(taps: int, channels: int, lanes: int, borders: int) -> UnitTerms:
     )
 
 
-def _folded(taps: int, channels: int, lanes: int, borders: int, memory: Memory, column: int) -> UnitTerms:
-    """Count the engine whose lanes take several steps a pixel: scheduler, lanes, collector."""
+def _folded(
+    taps: int, channels: int, lanes: int, borders: int, memory: Memory, column: int, moved: tuple[LogicBit, ...]
+) -> UnitTerms:
+    """Count the engine whose lanes take several steps a pixel: scheduler, lanes, collector.
+
+    `moved` are the bits of a lane's weights that left block RAM for logic.
+    """
     steps, sums = channels // lanes, taps.bit_length() + 1
     step_bits, counts = max(1, (steps - 1).bit_length()), steps.bit_length()
     fused = memory == "logic" and steps <= FUSED_STEPS
     rows = power_of_two_at_least(max(2, steps))
-    balanced = memory == "bram" and rows << borders <= BALANCED_ROWS
+    blocks = memory in ("bram", "mixed")
+    balanced = blocks and rows << borders <= BALANCED_ROWS
     offsets = borders > 0 and not balanced
     tree = (fused_lane_count if fused else stored_lane_count)(taps, sums, offsets)
     slots = lag(taps, steps) + 3
@@ -125,7 +133,8 @@ def _folded(taps: int, channels: int, lanes: int, borders: int, memory: Memory, 
             "tree": lanes * tree.luts if fused else 0,
             "stored_tree": 0 if fused else lanes * tree.luts,
             "adder_bits": lanes * tree.adder_bits,
-            "weight_table": 0 if fused or memory == "bram" else lanes * rom_luts(taps, steps),
+            "weight_table": lanes
+            * (sum(bit.luts for bit in moved) if blocks else 0 if fused else rom_luts(taps, steps)),
             "plane": column,
             "queues": queues,
             "sum_bits": lanes * sums,
@@ -138,7 +147,7 @@ def _folded(taps: int, channels: int, lanes: int, borders: int, memory: Memory, 
         ff={
             "tree": lanes * tree.registers,
             "chain": sum(bits for level, bits in enumerate(sizes) if level and level % 3 == 0) if fused else 0,
-            "weight_word": 0 if fused or memory == "bram" else lanes * taps,
+            "weight_word": 0 if fused or blocks else lanes * taps,
             "lag": lag(taps, steps) * column,
             "sum_bits": lanes * sums,
             "step_bits": lanes * step_bits,
@@ -147,5 +156,5 @@ def _folded(taps: int, channels: int, lanes: int, borders: int, memory: Memory, 
             "latency": lanes * tree.latency,
             "folded": 1,
         },
-        bram18=lanes * bram18(taps, steps << borders if balanced else steps) if memory == "bram" else 0,
+        bram18=lanes * bram18(taps - len(moved), steps << borders if balanced else steps) if blocks else 0,
     )

@@ -6,9 +6,9 @@ The FIFO is written in the order of the layer before and read in this layer's, f
 
 from __future__ import annotations
 
-from fracdse.hardware.memory_luts import power_of_two_at_least, ram_luts, rom_luts
+from fracdse.hardware.memory_luts import power_of_two_at_least, rom_luts, stream_luts
 from fracdse.hardware.terms import UnitTerms
-from fracdse.memories import bram18, stream_memory
+from fracdse.memories import stream_bram18, stream_lutram_bits
 
 _PIPELINE_BEATS = 16
 _PIXEL_SLACK = 4
@@ -45,13 +45,11 @@ def shortcut_terms(
     pooled = producer_lanes * (feature_bits + 2) if stride == 2 else 0
     if pooled:
         memories.append((pooled, power_of_two_at_least(steps) * (in_width // 2)))
-    in_blocks = [size for size in memories if stream_memory(*size) == "bram"]
-    in_luts = [size for size in memories if stream_memory(*size) == "lutram"]
     choices = max(1, sum(banks) // lanes)
     return UnitTerms(
         "shortcut",
         lut={
-            "ram": sum(ram_luts(*size) for size in in_luts),
+            "ram": sum(stream_luts(*size) for size in memories),
             "address": depth.bit_length() * len(memories),
             "read_bits": lanes * word * (choices > 1),
             "wide_read_bits": lanes * word * (choices > 4),
@@ -62,11 +60,11 @@ def shortcut_terms(
         },
         ff={
             "address": 2 * depth.bit_length(),
-            "ram_bits": sum(width for width, _ in in_luts),
+            "ram_bits": sum(stream_lutram_bits(*size) for size in memories),
             "lanes": lanes,
             "pooled_bits": pooled,
             "code_bits": producer_lanes * shortcut_bits * feature_bits,
             "one": 1,
         },
-        bram18=sum(bram18(*size) for size in in_blocks),
+        bram18=sum(stream_bram18(*size) for size in memories),
     )

@@ -8,10 +8,10 @@ synthesis.
 from __future__ import annotations
 
 from fracdse.design import Interaction
-from fracdse.hardware.memory_luts import ram_luts, rom_luts
+from fracdse.hardware.memory_luts import ram_luts, rom_luts, stream_luts
 from fracdse.hardware.multipliers import product_dsps
 from fracdse.hardware.terms import UnitTerms
-from fracdse.memories import bram18, stream_memory
+from fracdse.memories import stream_bram18
 
 NARROWEST_DSP_PRODUCT = 9
 _SLACK_PIXELS = 16
@@ -36,7 +36,6 @@ def si_terms(
     inner = taps * width * (width if interaction == "full" else 1)
     outer = (producer_lanes + lanes) * width
     sums = 2 * bits + 6
-    blocks = stream_memory(2 * width * bits, map_width) == "bram"
     inner_dsp = inner if 2 * bits >= NARROWEST_DSP_PRODUCT else 0
     squeeze_dsp = producer_lanes * width if 2 * bits >= NARROWEST_DSP_PRODUCT else 0
     expand_dsp = lanes * width * product_dsps(bits, constant_bits)
@@ -53,7 +52,7 @@ def si_terms(
             "sum_bits": (inner + outer) * sums,
             "lut_products": (inner - inner_dsp + producer_lanes * width - squeeze_dsp) * bits * bits,
             "fifos": 2 * ram_luts(width * bits, _SLACK_PIXELS),
-            "lines": 0 if blocks else ram_luts(2 * width * bits, map_width),
+            "lines": stream_luts(2 * width * bits, map_width),
             "window_bits": 3 * width * bits,
             "one": 1,
         },
@@ -65,6 +64,6 @@ def si_terms(
             "operand_bits": (inner + outer) * bits,
             "one": 1,
         },
-        bram18=bram18(2 * width * bits, map_width) if blocks else 0,
+        bram18=stream_bram18(2 * width * bits, map_width),
         dsp=inner_dsp + squeeze_dsp + expand_dsp + input_dsp,
     )

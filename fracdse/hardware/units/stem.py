@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fracdse.design import InputLayer
 from fracdse.hardware.compressor import compressor_count
-from fracdse.hardware.memory_luts import ram_luts, rom_luts
+from fracdse.hardware.memory_luts import rom_luts, stream_luts
 from fracdse.hardware.terms import UnitTerms
-from fracdse.memories import bram18, stream_memory
+from fracdse.memories import stream_bram18
 
 
 def code_bits(levels: int) -> int:
@@ -25,7 +25,6 @@ def stem_terms(
     table = form == "table"
     tree = compressor_count([{0: products}], sums - 1)
     pixel = bits * colours
-    blocks = stream_memory(2 * pixel, width) == "bram"
     adders = sum(value + level for level in range(1, taps.bit_length() + 1) for _ in range(taps >> level))
     return UnitTerms(
         "stem",
@@ -37,7 +36,7 @@ def stem_terms(
             "weights": 0 if table else lanes * rom_luts(products, steps),
             "tree": 0 if table else lanes * (tree.luts + tree.adder_bits),
             "pixel_bits": pixel,
-            "lines": 0 if blocks else ram_luts(2 * pixel, width),
+            "lines": stream_luts(2 * pixel, width),
             "scaled_bits": lanes * (sums + feature_bits),
             "offsets": lanes * rom_luts(feature_bits, steps),
             "colours": colours,
@@ -53,6 +52,6 @@ def stem_terms(
             "colours": colours,
             "one": 1,
         },
-        bram18=bram18(2 * pixel, width) if blocks else 0,
+        bram18=stream_bram18(2 * pixel, width),
         dsp=0 if table or (colours * levels).bit_count() == 1 else 1,
     )
