@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed, unsigned
 
+from fracdse.program.fixed_point import SATURATED_BITS
+
 
 def shape_of(values: Iterable[int]) -> Shape:
     """Return the narrowest shape that holds all values: unsigned where none is negative."""
@@ -51,6 +53,14 @@ def saturate(value: Value, bits: int) -> Value:
     fits = high.all() | ~high.any()
     limit = Cat((~sign).replicate(bits - 1), sign)
     return Mux(fits, value[:bits], limit).as_signed()
+
+
+def saturate_word(value: Value, bits: int) -> Value:
+    """Saturate the leading byte of a signed value as `fracdse.program.fixed_point.saturate_word` does, bits long."""
+    if len(value) <= bits:
+        return saturate(value, bits)
+    passed = max(0, bits - SATURATED_BITS)
+    return Cat(value[:passed], saturate(value[passed:].as_signed(), bits - passed)).as_signed()
 
 
 def as_signed(value: Value) -> Value:

@@ -1,6 +1,6 @@
 """Everything a gated convolution's sums go through up to the next residual word.
 
-    y + link  →  side of the split  →  multiplier·y + (offset + residual (+ SI))  →  saturated u'
+    y + link  →  side of the split  →  multiplier·y + (offset + residual (+ SI))  →  u', its leading byte saturated
 
 Streams in: `sums` (y, before the link), `shortcut` (x) and, where the layer has an SI branch, `si`; all carry
 channels/lanes beats a pixel in the layer's schedule. Stream out: `u`. One beat a cycle; latency 5 cycles, 4 more with
@@ -14,7 +14,7 @@ from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from fracdse.accelerator.arithmetic import as_signed, constant_table, saturate
+from fracdse.accelerator.arithmetic import as_signed, constant_table, saturate_word
 from fracdse.accelerator.counters import step_counter
 from fracdse.accelerator.multiply import is_upward_shift, multiply_add, shift_factor
 from fracdse.accelerator.pipeline import Pipeline
@@ -110,7 +110,7 @@ class Post(wiring.Component):
         multipliers = [int(program.multiplier[s, c]) for c in lane_channels for s in (0, 1)]
         factor = shift_factor([int(value) for value in program.multiplier.flat])
         total = multiply_add(m, pipe, y, index, multipliers, offsets, factor=factor, extra=x, extra_shift=program.shift)
-        return pipe.register(saturate(total >> program.shift, self._bits), name="u")
+        return pipe.register(saturate_word(total >> program.shift, self._bits), name="u")
 
     def _of(self, lane: int, constants: IntArray) -> list[int]:
         return [int(constants[channel]) for channel in self._schedule.lane_channels(lane)]

@@ -13,7 +13,7 @@ from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from fracdse.accelerator.arithmetic import saturate
+from fracdse.accelerator.arithmetic import saturate_word
 from fracdse.accelerator.counters import step_counter
 from fracdse.accelerator.gearbox import WORD_BYTES, Gearbox
 from fracdse.accelerator.multiply import multiply_add, shift_factor
@@ -128,4 +128,4 @@ class Stem(wiring.Component):
             [int(program.offset[channel]) for channel in channels],
             factor=shift_factor([int(value) for value in program.multiplier]),
         )
-        return pipe.register(saturate(total >> program.shift, self._bits), name="u")
+        return pipe.register(saturate_word(total >> program.shift, self._bits), name="u")

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fracdse.program.execute_si import SIResult, SIRunner
-from fracdse.program.fixed_point import word_limits
+from fracdse.program.fixed_point import saturate_word, word_limits
 from fracdse.program.model import GatedConvProgram, IntArray
 from fracdse.program.patches import padded, patch_rows, weight_matrix
 from fracdse.topology import GatedConvSpec
@@ -47,7 +47,7 @@ class GatedConvRunner:
     """Runs one gated convolution."""
 
     def __init__(self, spec: GatedConvSpec, layer: GatedConvProgram, feature_bits: int) -> None:
-        self._spec, self._layer, self._limits = spec, layer, word_limits(feature_bits)
+        self._spec, self._layer, self._bits = spec, layer, feature_bits
         self._k_bits = int(2 * spec.fan_in).bit_length()
         exact_in_float32 = spec.fan_in * ((1 << self._k_bits) + 1) < 1 << 24
         self._float = np.float32 if exact_in_float32 else np.float64
@@ -91,7 +91,7 @@ class GatedConvRunner:
             y=y.reshape(shape),
             si=si,
             total=total.reshape(shape),
-            words=np.clip(total, *self._limits).astype(np.int32).reshape(shape),
+            words=saturate_word(total, self._bits).astype(np.int32, copy=False).reshape(shape),
         )
 
     def _reached(self, words: NDArray[np.int32]) -> NDArray[np.int8]:
@@ -161,7 +161,7 @@ class GatedConvRunner:
         if layer.link_multiplier is not None:
             return 1 << 62
         largest = 3 * self._spec.fan_in * int(np.abs(layer.multiplier).max())
-        return largest + int(np.abs(layer.offset).max()) + max(map(abs, self._limits))
+        return largest + int(np.abs(layer.offset).max()) + (1 << (self._bits - 1))
 
 
 def _row(constants: IntArray, columns: int, dtype: Any) -> NDArray[Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fracdse.program.fixed_point import word_limits
+from fracdse.program.fixed_point import saturate_word
 from fracdse.program.float_reference import thermometer_counts
 from fracdse.program.model import StemProgram
 from fracdse.topology import StemSpec
@@ -26,7 +26,7 @@ class StemRunner:
     """Runs the stem; every pixel's share of all taps comes from a table, as in the hardware's table form."""
 
     def __init__(self, spec: StemSpec, layer: StemProgram, feature_bits: int) -> None:
-        self._spec, self._layer, self._limits = spec, layer, word_limits(feature_bits)
+        self._spec, self._layer, self._bits = spec, layer, feature_bits
         levels = np.arange(spec.levels)
         counts = np.arange(spec.levels + 1)
         signs = np.where(levels < counts[:, None], 1, -1)
@@ -44,7 +44,7 @@ class StemRunner:
             shares += self._table[colour][counts[..., colour]]
         y = self._gather(shares.reshape(*images.shape[:3], 3, 3, spec.out_channels))
         total = (y * layer.multiplier + layer.offset) >> layer.shift
-        return StemResult(y, total, np.clip(total, *self._limits).astype(np.int32))
+        return StemResult(y, total, saturate_word(total, self._bits).astype(np.int32))
 
     def _gather(self, shares: NDArray[np.int16]) -> NDArray[np.int32]:
         """Add up the shares (N, H, W, 3, 3, C) that the taps of each output pixel take from their pixels."""

@@ -27,7 +27,7 @@ from fracdse.program.model import Program
 from fracdse.program.validation import check_program
 
 MAGIC = b"FRACPROG"
-VERSION = 1
+VERSION = 2
 _PREFIX = struct.Struct("<8sIIQ32s")
 _LARGEST_HEADER = 1 << 22
 _LARGEST_DATA = 1 << 28

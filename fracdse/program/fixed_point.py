@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 IntArray = NDArray[np.int64]
 RealArray = NDArray[np.float64]
 LARGEST_SHIFT = 40
+SATURATED_BITS = 8
 
 
 def word_limits(bits: int) -> tuple[int, int]:
@@ -21,6 +22,18 @@ def saturate(x: NDArray[Any], bits: int) -> NDArray[Any]:
     """Clamp x to a signed word of `bits` bits."""
     low, high = word_limits(bits)
     return np.clip(x, low, high)
+
+
+def saturate_word(x: NDArray[Any], bits: int) -> NDArray[Any]:
+    """Bring x into a residual word of `bits` bits: its leading byte saturates, the bits below stay as they are.
+
+    The same as `saturate` where x fits. Elsewhere the result is within 1/128 of the limit, for a third of the logic.
+    """
+    low, high = word_limits(bits)
+    if x.min(initial=0) >= low and x.max(initial=0) <= high:
+        return x
+    passed = max(0, bits - SATURATED_BITS)
+    return (saturate(x >> passed, bits - passed) << passed) + (x & ((1 << passed) - 1))
 
 
 def rounding_half(shift: int) -> int:

@@ -5,12 +5,14 @@ Conventions, for every layer:
 - All values are signed two's-complement integers unless said otherwise; `>>` is the arithmetic shift (floor).
 - sat(x, n) clamps x to −2^(n−1) … 2^(n−1) − 1. Sums before a sat never overflow: hardware sizes them from
   the constants.
+- satw(x, n) is x where it fits n bits. Elsewhere its leading byte saturates and the n − 8 bits below it stay as they
+  are: sat(x >> m, 8)·2^m + (x mod 2^m) with m = n − 8, and sat(x, n) where n ≤ 8.
 - u is the residual word of `feature_bits` bits a channel; the real residual is α_c·u + β_c with constants that lowering
   keeps to itself. Images, feature maps and weights are in (channel, row, column) order.
 - Rounding constants (half of 2^shift) are part of the stored offsets.
 
 Stem:            y = Σ w·level over taps inside the image, level in {−1, 1}
-                 u = sat((multiplier_c·y + offset_c) >> shift, feature_bits)
+                 u = satw((multiplier_c·y + offset_c) >> shift, feature_bits)
 Gated conv:      k = number of the channel's three thresholds t1 ≤ t2 ≤ t3 with u ≥ t; 3 − k where `descending`
                  msb, lsb = k >> 1, k & 1
                  M = Σ w·(2·msb − 1),  L = Σ w·(2·lsb − 1)            over taps inside the image
@@ -24,7 +26,7 @@ Gated conv:      k = number of the channel's three thresholds t1 ≤ t2 ≤ t3 w
                  r = x, or (residual_multiplier_c·x) >> residual_shift                where residual_multiplier is
                      given; `offset` makes up for its being floored
                  v = (multiplier[s, c]·y + offset[s, c]) >> shift
-                 u' = sat(r + v + si, feature_bits)
+                 u' = satw(r + v + si, feature_bits)
 SI branch:       z = sat((input_multiplier_c·u + input_offset_c) >> input_shift, bits)
                  a = sat((Σ squeeze·z + squeeze_offset) >> squeeze_shift, bits)
                  b = sat((Σ interaction·a + 0) >> interaction_shift, bits)      3×3, stride of the layer, zero padding,

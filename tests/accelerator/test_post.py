@@ -7,6 +7,7 @@ from stream_bench import exchange
 
 from fracdse.accelerator.post import Post
 from fracdse.accelerator.schedule import Schedule
+from fracdse.program.fixed_point import saturate_word
 from fracdse.program.model import GatedConvProgram
 
 CHANNELS, FEATURE_BITS, Y_BITS = 8, 12, 9
@@ -43,8 +44,7 @@ def expected_u(program, y, x, si):
     channel = np.arange(CHANNELS)[None]
     r = x if program.residual_multiplier is None else (program.residual_multiplier * x) >> program.residual_shift
     v = (program.multiplier[side, channel] * y + program.offset[side, channel]) >> program.shift
-    low, high = -(1 << (FEATURE_BITS - 1)), (1 << (FEATURE_BITS - 1)) - 1
-    return np.clip(r + v + si, low, high)
+    return saturate_word(r + v + si, FEATURE_BITS)
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 8])

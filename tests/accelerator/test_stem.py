@@ -7,6 +7,7 @@ from fracdse.accelerator.gearbox import Gearbox
 from fracdse.accelerator.schedule import Schedule
 from fracdse.accelerator.stem import Stem
 from fracdse.accelerator.thermometer import code_bits, has_full_flag, level_codes, level_sums
+from fracdse.program.fixed_point import saturate_word
 from fracdse.program.model import StemProgram
 from fracdse.topology import StemSpec
 
@@ -32,8 +33,7 @@ def expected_u(spec, program, images, bits):
         for i in range(3)
         for j in range(3)
     )[:, :: spec.stride, :: spec.stride]
-    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-    return np.clip((y * program.multiplier + program.offset) >> program.shift, low, high)
+    return saturate_word((y * program.multiplier + program.offset) >> program.shift, bits)
 
 
 def stem_program(rng, spec, multiplier):

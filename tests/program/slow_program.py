@@ -14,6 +14,12 @@ def sat(x, bits):
     return max(-(2 ** (bits - 1)), min(2 ** (bits - 1) - 1, int(x)))
 
 
+def sat_word(x, bits):
+    """Saturate the leading byte, keep the bits below."""
+    passed = max(0, bits - 8)
+    return sat(x >> passed, bits - passed) * 2**passed + x % 2**passed
+
+
 def half(shift):
     return 2 ** (shift - 1) if shift else 0
 
@@ -46,7 +52,7 @@ def run_stem(stem: StemProgram, feature_bits, image, levels, resolution, stride)
     y = convolve(encoded, stem.weight, stride)
     u = np.zeros_like(y)
     for c, p, q in np.ndindex(y.shape):
-        u[c, p, q] = sat((int(stem.multiplier[c]) * y[c, p, q] + int(stem.offset[c])) >> stem.shift, feature_bits)
+        u[c, p, q] = sat_word((int(stem.multiplier[c]) * y[c, p, q] + int(stem.offset[c])) >> stem.shift, feature_bits)
     return u
 
 
@@ -76,7 +82,7 @@ def run_conv(conv: GatedConvProgram, feature_bits, u):
             r = (int(conv.residual_multiplier[c]) * r) >> conv.residual_shift
         v = (int(conv.multiplier[s, c]) * y + int(conv.offset[s, c])) >> conv.shift
         ys[c, p, q] = y
-        out[c, p, q] = sat(r + v + si[c, p, q], feature_bits)
+        out[c, p, q] = sat_word(r + v + si[c, p, q], feature_bits)
     return codes, leading, trailing, gate, ys, out
 
 

@@ -75,8 +75,8 @@ def test_longer_files_say_so(content):
 
 
 def test_other_versions_say_so(content):
-    with pytest.raises(ProgramError, match="is of version 2; this fracdse reads version 1"):
-        program_from_bytes(content[:8] + (2).to_bytes(4, "little") + content[12:])
+    with pytest.raises(ProgramError, match="is of version 3; this fracdse reads version 2"):
+        program_from_bytes(content[:8] + (3).to_bytes(4, "little") + content[12:])
 
 
 def test_other_files_say_so():
@@ -100,7 +100,7 @@ def test_a_changed_weight_is_named_a_wrong_digest(content):
 
 
 def test_claims_of_enormous_sizes_are_refused_before_anything_is_read(content):
-    huge = PREFIX.pack(b"FRACPROG", 1, 2**32 - 1, 2**63, bytes(32)) + content[56:]
+    huge = PREFIX.pack(b"FRACPROG", 2, 2**32 - 1, 2**63, bytes(32)) + content[56:]
     with pytest.raises(ProgramError, match="claims a header of"):
         program_from_bytes(huge)
 
