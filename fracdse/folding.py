@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Memory = Literal["logic", "lutram", "bram", "mixed"]
+"""Where a layer's weights are: `mixed` is block RAM but for the bits that `fracdse.mixed_weights` takes out of it."""
+
+BLOCK_MEMORIES: tuple[Memory, ...] = ("bram", "mixed")
 
 SLICED_KERNEL = 3
 _FEWEST_CHANNELS_A_SLICE = 4

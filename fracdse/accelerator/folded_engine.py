@@ -39,7 +39,7 @@ from fracdse.accelerator.sum_format import (
 from fracdse.accelerator.tap_array import TapArray
 from fracdse.accelerator.weight_memory import WeightAddress, mixed_weight_memory, weight_memory
 from fracdse.accelerator.window_types import WindowGeometry
-from fracdse.folding import Memory
+from fracdse.folding import BLOCK_MEMORIES, Memory
 from fracdse.program.model import GatedConvProgram
 
 _BRAM_ROWS = 512
@@ -62,7 +62,7 @@ class LaneWeights:
         """Choose balanced weights a border where a block RAM has the rows to spare, and a table of E elsewhere."""
         inverted, padded = inverted_weights(program, schedule), padded_taps(geometry)
         step_rows = 1 << max(1, (schedule.steps - 1).bit_length())
-        if kind in ("bram", "mixed") and step_rows << geometry.border_bits <= _BRAM_ROWS:
+        if kind in BLOCK_MEMORIES and step_rows << geometry.border_bits <= _BRAM_ROWS:
             rows = balanced_weights(inverted, padded)
             signs = 1 - 2 * rows.astype("int64")
             sums = (signs * padded).sum(axis=2) - geometry.taps

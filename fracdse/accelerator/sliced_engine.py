@@ -18,7 +18,7 @@ from amaranth.lib.wiring import In, Out
 
 from fracdse.accelerator.arithmetic import constant_table
 from fracdse.accelerator.compressor_tree import Columns, Counted, add_columns, compress, majority
-from fracdse.accelerator.lane_counter import lookup, weight_memory
+from fracdse.accelerator.lane_counter import lookup
 from fracdse.accelerator.lane_queue import lane_queue
 from fracdse.accelerator.parity_chain import split
 from fracdse.accelerator.pipeline import delayed
@@ -27,6 +27,7 @@ from fracdse.accelerator.sliced_window import SlicedWindow, index_bits
 from fracdse.accelerator.streams import lanes_stream
 from fracdse.accelerator.sum_collector import gated_sum
 from fracdse.accelerator.sum_format import BitArray, SumFormat
+from fracdse.accelerator.weight_memory import weight_memory
 from fracdse.accelerator.window_types import WindowGeometry
 from fracdse.folding import SLICED_KERNEL as KERNEL
 from fracdse.folding import Memory

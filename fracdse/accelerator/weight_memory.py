@@ -12,7 +12,7 @@ from amaranth.lib import memory
 from fracdse.accelerator.compressor_tree import wire
 from fracdse.accelerator.lane_counter import lookup, word
 from fracdse.accelerator.sum_format import BitArray
-from fracdse.folding import Memory
+from fracdse.folding import BLOCK_MEMORIES, Memory
 from fracdse.memories import bram_columns
 from fracdse.mixed_weights import logic_bits
 
@@ -28,7 +28,7 @@ def weight_memory(m: Module, name: str, address: Value, rows: BitArray, kind: Me
         kind: `bram` or `mixed` for block RAM, one memory a RAMB18; anything else becomes LUT logic behind a register.
     """
     width = rows.shape[1]
-    in_blocks = kind in ("bram", "mixed")
+    in_blocks = kind in BLOCK_MEMORIES
     columns = bram_columns(width, len(rows)) if in_blocks else (width,)
     style = "block" if in_blocks else "logic"
     words, first = [], 0

@@ -6,7 +6,7 @@ position.
 
 from __future__ import annotations
 
-from fracdse.folding import Memory
+from fracdse.folding import BLOCK_MEMORIES, Memory
 from fracdse.hardware.compressor import (
     chain_sizes,
     constant_rows_count,
@@ -115,7 +115,7 @@ def _folded(
     step_bits, counts = max(1, (steps - 1).bit_length()), steps.bit_length()
     fused = memory == "logic" and steps <= FUSED_STEPS
     rows = power_of_two_at_least(max(2, steps))
-    blocks = memory in ("bram", "mixed")
+    blocks = memory in BLOCK_MEMORIES
     balanced = blocks and rows << borders <= BALANCED_ROWS
     offsets = borders > 0 and not balanced
     tree = (fused_lane_count if fused else stored_lane_count)(taps, sums, offsets)

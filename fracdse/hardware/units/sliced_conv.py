@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from fracdse.folding import BLOCK_MEMORIES, Memory
 from fracdse.folding import SLICED_KERNEL as KERNEL
-from fracdse.folding import Memory
 from fracdse.hardware.compressor import TreeCount, compressor_count
 from fracdse.hardware.memory_luts import power_of_two_at_least, ram_luts, rom_luts
 from fracdse.hardware.terms import UnitTerms
@@ -52,7 +52,7 @@ def sliced_conv_terms(
             "word": size,
             "products": KERNEL * (2 * (size // 3) + size % 3),
             "tree": tree.luts + tree.adder_bits,
-            "weight_table": 0 if memory == "bram" else rom_luts(taps, weights),
+            "weight_table": 0 if memory in BLOCK_MEMORIES else rom_luts(taps, weights),
             "thresholds": rom_luts(sums, out_channels),
             "queues": queues,
             "sum_bits": sums,
@@ -66,12 +66,12 @@ def sliced_conv_terms(
             "taps": taps,
             "products": KERNEL * (2 * (size // 3) + size % 3),
             "tree": tree.registers,
-            "weight_table": 0 if memory == "bram" else taps,
+            "weight_table": 0 if memory in BLOCK_MEMORIES else taps,
             "sum_bits": sums,
             "step_bits": step_bits,
             "positions": positions,
             "latency": tree.latency,
             "one": 1,
         },
-        bram18=bram18(taps, weights) if memory == "bram" else 0,
+        bram18=bram18(taps, weights) if memory in BLOCK_MEMORIES else 0,
     )
