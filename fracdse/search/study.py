@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import tomllib
+import warnings
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -163,6 +164,10 @@ def _create(folder: Path, name: str, space: SearchSpace, storage_url: str | None
     if not optuna_study.user_attrs:
         for key, value in {"fracdse_version": __version__, "space": space.to_toml()}.items():
             optuna_study.set_user_attr(key, value)
+        with warnings.catch_warnings():
+            # Names for optuna-dashboard; experimental in Optuna, and nothing here reads them.
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            optuna_study.set_metric_names(list(space.objectives))
     _write(folder / SPACE_NAME, space.to_toml())
     write_meta(folder, name, __version__, JOURNAL_NAME if storage_url is None else redacted(storage_url))
 

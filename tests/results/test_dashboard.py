@@ -60,7 +60,9 @@ def test_it_shows_the_study_and_what_is_added_and_lets_nobody_write(address: str
 
     open_study("watched").optuna_study.ask()
     with urllib.request.urlopen(f"{base}/api/studies/{number}?after=0") as answer:
-        assert len(json.load(answer)["trials"]) == 1
+        shown = json.load(answer)
+    assert len(shown["trials"]) == 1
+    assert shown["objective_names"] == ["accuracy"], "objectives have their names"
 
 
 def test_the_copy_takes_whole_lines_only(tmp_path: Path) -> None:
