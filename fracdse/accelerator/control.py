@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Registers and run control: what a driver sees of the accelerator (addresses: `fracdse.registers`).
 
 START opens the input for `FRAMES` frames and clears the counters; it is ignored during a run. `CYCLES` counts from

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """The units of a dataflow accelerator, by name: what the top level connects and what synthesis takes one by one."""
 
 from __future__ import annotations

@@ -36,9 +36,7 @@ _SHOWN = (
 @click.command("calibrate")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--show", is_flag=True, help="Print what FILES (reports of Vivado, Vitis HLS or Yosys) say.")
-@click.option(
-    "--synthesise", type=click.IntRange(1), metavar="N", help="Draw N small networks and synthesise their units."
-)
+@click.option("--synthesise", type=click.IntRange(1), metavar="N", help="Draw and synthesise units until N are stored.")
 @click.option("--seed", default=1, show_default=True, help="Seed of --synthesise.")
 @click.option("--jobs", type=click.IntRange(1), help="Yosys processes at once; one a processor if left out.")
 @click.option("--family", type=click.Choice(["xcup", "xc7"]), default="xcup", show_default=True)
@@ -104,12 +102,12 @@ def _shown_lines(entry: dict[str, object]) -> str:
     return f"{entry['file']}\n    {', '.join(known)}"
 
 
-def _synthesise(networks: int, seed: int, jobs: int | None, family: str) -> None:
+def _synthesise(units: int, seed: int, jobs: int | None, family: str) -> None:
     from fracdse.build.calibration.run import points_file, synthesise_points
     from fracdse.build.yosys import SynthesisOptions
 
     options = SynthesisOptions(family=family, jobs=jobs)
-    points = synthesise_points(networks, seed, options, lambda line: click.echo(line, err=True))
+    points = synthesise_points(units, seed, options, lambda line: click.echo(line, err=True))
     click.echo(f"{len(points)} points in {points_file(family)}; fit them: fracdse calibrate", err=True)
 
 
@@ -121,7 +119,8 @@ def _refit(family: str) -> None:
     points = read_points(sorted(builds_folder().glob(f"*-{family}.csv")))
     if not points:
         raise DataError(
-            f"there are no points for {family}", hint=f"Make some: fracdse calibrate --synthesise 40 --family {family}"
+            f"there are no points for {family}",
+            hint=f"Make some: fracdse calibrate --synthesise 1500 --family {family}",
         )
     base = hand_counted(family)
     path = write_coefficients(refit(points, base, _source(points)))

@@ -3,62 +3,64 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fracdse.build.calibration.draw import LARGEST_PRODUCTS, draw_design, draw_folding
+from fracdse.accelerator.units import make_units
+from fracdse.build.calibration.draw import LARGEST_PRODUCTS, choose_units, draw_design, draw_folding
 from fracdse.build.calibration.random_network import random_images, random_parameters
-from fracdse.build.calibration.run import points_file, synthesise_points
-from fracdse.build.calibration.units import SYNTHESISED_KINDS, unit_rtlils
+from fracdse.build.calibration.run import make_draw, points_file, synthesise_points
+from fracdse.build.calibration.units import component_name
 from fracdse.build.yosys import SynthesisOptions
 from fracdse.hardware.calibration.points import NETWORK, read_points
+from fracdse.hardware.layers import network_units, words_of
+from fracdse.hardware.network import network_layers
 from fracdse.hardware.registry import FORMULAS, unit_terms
 from fracdse.program.lowering import lower
 from fracdse.topology import gated_convs
 
 
-def test_every_kind_of_unit_that_the_model_counts_is_synthesised() -> None:
-    assert set(SYNTHESISED_KINDS) == set(FORMULAS)
-
-
+@pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("seed", range(8))
-def test_drawn_foldings_are_legal_and_small(seed: int) -> None:
+def test_drawn_foldings_are_legal_and_small(seed: int, wide: bool) -> None:
     generator = np.random.default_rng(seed)
-    design = draw_design(generator)
-    folding = draw_folding(design, generator)
+    design = draw_design(generator, wide=wide)
+    folding = draw_folding(design, generator, wide=wide)
     for spec, layer in zip(gated_convs(design), folding.convs, strict=True):
         assert spec.out_channels % layer.lanes == 0
         assert layer.lanes == 1 or layer.lanes * spec.fan_in <= LARGEST_PRODUCTS
 
 
-def test_a_draw_is_the_same_for_the_same_seed() -> None:
-    first, second = (np.random.default_rng([1, 2]) for _ in range(2))
-    assert draw_design(first) == draw_design(second)
+def test_a_draw_is_the_same_for_the_same_name() -> None:
+    assert make_draw("1-network-0", "xcup") == make_draw("1-network-0", "xcup")
 
 
-def test_units_are_generated_with_what_the_model_counts_of_them() -> None:
-    generator = np.random.default_rng([1, 4])
-    design = draw_design(generator)
-    folding = draw_folding(design, generator)
-    program = lower(random_parameters(design, generator), random_images(design, generator))
-    pairs = list(unit_rtlils(program, folding, "xcup"))
-    assert {unit.kind for unit, _ in pairs} >= {
-        "stem",
-        "activation",
-        "gated_conv",
-        "shortcut",
-        "post",
-        "pool",
-        "control",
-    }
-    assert all("module" in text and unit_terms(unit.kind, unit.parameters).lut for unit, text in pairs)
+def test_a_network_has_every_unit_that_the_model_counts_of_it() -> None:
+    draw = make_draw("1-network-5", "xcup")
+    assert draw.whole is not None
+    design, folding = draw.whole
+    program = lower(*(make(design, np.random.default_rng(1)) for make in (random_parameters, random_images)))
+    assert {component_name(unit) for unit in draw.units} == set(make_units(program, folding, 1).named())
+    assert all("module" in text and unit.terms.lut for unit, text in zip(draw.units, draw.texts, strict=True))
+
+
+def test_single_units_are_of_all_kinds() -> None:
+    generator = np.random.default_rng(3)
+    kinds = set()
+    for _ in range(40):
+        design = draw_design(generator, wide=True)
+        folding = draw_folding(design, generator, wide=True)
+        layers = network_layers(design)
+        units = network_units(layers, folding, words_of(design, layers, "xcup"))
+        kinds |= {unit.kind for unit in choose_units(units, 5, generator)}
+    assert kinds == set(FORMULAS)
 
 
 @pytest.mark.slow
-def test_points_are_stored_a_network_at_a_time_and_not_drawn_again(tmp_path: Path) -> None:
+def test_points_are_stored_a_draw_at_a_time_and_not_drawn_again(tmp_path: Path) -> None:
     said: list[str] = []
     options = SynthesisOptions(jobs=1)
-    points = synthesise_points(1, 1, options, said.append, tmp_path)
+    points = synthesise_points(10, 1, options, said.append, tmp_path)
     assert read_points([points_file("xcup", tmp_path)]) == points
     assert points[-1].unit == NETWORK
-    again = synthesise_points(1, 1, options, said.append, tmp_path)
+    again = synthesise_points(10, 1, options, said.append, tmp_path)
     assert again == points
     assert len(said) == 1
     for point in points[:-1]:

@@ -22,7 +22,8 @@ class Point:
     """One synthesised unit, or one whole network (`unit` = 'network').
 
     `network` names the network that the unit was part of, `seed` the draw that it came from; `parameters` are the
-    arguments of the unit's formula, or the design and folding of a network; `levels` are LUTs on the longest path.
+    arguments of the unit's formula, or the design and folding of a network. `lut` includes `lut_memory`, `carry` counts
+    carry cells, `levels` are LUTs on the longest path; `key` is a digest of the unit's RTLIL, or the design's key.
     """
 
     network: str
@@ -30,11 +31,14 @@ class Point:
     unit: str
     parameters: Mapping[str, Any]
     lut: int
+    lut_memory: int
     ff: int
     bram18: int
     dsp: int
+    carry: int
     levels: int
     seed: int
+    key: str
     tool: str
     version: str
     family: str
@@ -65,16 +69,18 @@ def read_points(paths: Iterable[Path]) -> list[Point]:
 
 
 def write_points(path: Path, points: Sequence[Point]) -> None:
-    """Write points as CSV."""
+    """Write points as CSV, in one step: a kill leaves the old file or the new one."""
     names = [field.name for field in fields(Point)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(names)
         for point in points:
             row = [getattr(point, name) for name in names]
             row[names.index("parameters")] = json.dumps(point.parameters, sort_keys=True, separators=(",", ":"))
             writer.writerow(row)
+    unfinished.replace(path)
 
 
 def _read(path: Path) -> list[Point]:
