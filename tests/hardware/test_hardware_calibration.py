@@ -25,8 +25,8 @@ def synthetic_points(networks: int, noise: float, seed: int = 1) -> list[Point]:
             ff = 1.0 * terms.ff["held"] + 1.5 * terms.ff["word_bits"] + 10
             factor = 1 + noise * generator.standard_normal(2)
             points.append(
-                Point(f"n{network}", "layer", "activation", parameters, round(lut * factor[0]), round(ff * factor[1]),
-                      0, 0, 3, seed, "yosys", "1.0", "xcup")
+                Point(f"n{network}", "layer", "activation", parameters, round(lut * factor[0]), 0,
+                      round(ff * factor[1]), 0, 0, 0, 3, seed, "0" * 16, "yosys", "1.0", "xcup")
             )  # fmt: skip
     return points
 
@@ -40,7 +40,7 @@ def test_points_come_back_from_their_file(tmp_path: Path) -> None:
 def test_a_damaged_file_of_points_names_the_line(tmp_path: Path) -> None:
     path = tmp_path / "points.csv"
     write_points(path, synthetic_points(1, 0.0))
-    path.write_text(path.read_text().replace(",3,1,yosys", ",three,1,yosys", 1))
+    path.write_text(path.read_text().replace(",3,1,0", ",three,1,0", 1))
     with pytest.raises(DataError, match=r"line 2: levels = 'three'"):
         read_points([path])
     path.write_text("network,lut\n")
