@@ -12,31 +12,28 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fracdse.accelerator.dealing import deal_channels
 from fracdse.accelerator.emit import to_rtlil
 from fracdse.build.simulation import simulate
 from fracdse.build.synthesis import synthesise
 from fracdse.build.verilog import to_verilog
 from fracdse.design import Design
 from fracdse.folding import Folding, LayerFolding
-from fracdse.gates import GateStatistics
 from fracdse.hardware.estimate import estimate
 from fracdse.hardware.folding import solve
 from fracdse.network import export_parameters, load_network
-from fracdse.program import Executor, Program, lower
-from fracdse.program.channel_order import balanced_order
+from fracdse.program import Executor, lower
 from fracdse.system import TOP_MODULE
 from fracdse.topology import gated_convs
 from fracdse.training.data import load_dataset
 
 CALIBRATION_IMAGES = 512
-ORDER_IMAGES = 32
-UNROLLED_STEPS = 2
+ORDER_IMAGES = 64
 # arXiv 2012.12206, tables 7 and 8; cycles are 250 MHz over 2,806.9 frames/s. The unit of its BRAM figure is uncertain.
 PUBLISHED = {"cycles a frame": 89_066, "LUT": 51_444, "BRAM18": "212 or 424", "DSP": 126}
 
@@ -55,26 +52,14 @@ def stage_folding(design: Design, lanes: list[int]) -> Folding:
     return Folding(LayerFolding("stem", lanes[0], "logic"), convs, LayerFolding("classifier", 1, "bram"))
 
 
-def balanced(folding: Folding, program: Program, images: Any) -> Folding:
-    """Return the folding with channels dealt to lanes by measured gates."""
-    convs = []
-    for layer, result in zip(folding.convs, Executor(program).layers(images), strict=True):
-        channels = result.gate.shape[-1]
-        if channels // layer.lanes > UNROLLED_STEPS and layer.lanes > 1:
-            order = balanced_order(result.gate.reshape(-1, channels), layer.lanes)
-            convs.append(replace(layer, channel_order=tuple(order)))
-        else:
-            convs.append(layer)
-    return replace(folding, convs=tuple(convs))
-
-
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     train, test = (load_dataset(arguments.data, split) for split in ("train", "test"))
     program = lower(export_parameters(load_network(arguments.design)), train.images[:CALIBRATION_IMAGES])
-    gates: GateStatistics = Executor(program).run(train.images[:ORDER_IMAGES]).gates
+    gates = Executor(program).run(train.images[:CALIBRATION_IMAGES]).gates
     lanes = arguments.lanes
     folding = stage_folding(program.design, lanes) if lanes else solve(program.design, gates)
-    folding = balanced(folding, program, train.images[:ORDER_IMAGES])
+    if not arguments.natural_order:
+        folding, gates = deal_channels(folding, gates, program, train.images[:ORDER_IMAGES])
     started = time.perf_counter()
     rtlil = to_rtlil(program, folding, 1)
     generated = time.perf_counter() - started
@@ -108,6 +93,7 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--lanes", type=lambda text: [int(part) for part in text.split(",")])
+    parser.add_argument("--natural-order", action="store_true", help="do not deal channels to lanes by their gates")
     parser.add_argument("--skip-synthesis", action="store_true")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()

@@ -18,6 +18,7 @@ from amaranth.lib.wiring import In, Out
 
 from fracdse.accelerator.arithmetic import constant_table
 from fracdse.accelerator.compressor_tree import Columns, Counted, add_columns, compress, majority
+from fracdse.accelerator.counters import count_up_down
 from fracdse.accelerator.lane_counter import lookup
 from fracdse.accelerator.lane_queue import lane_queue
 from fracdse.accelerator.parity_chain import split
@@ -116,10 +117,8 @@ class SlicedEngine(wiring.Component):
             window.plane.eq(job.trailing),
         ]
         opens = job.gate_valid & job.gate
-        m.d.sync += [
-            open_steps.eq(open_steps + opens - job.follow),
-            unknown.eq(unknown + job.lead - job.gate_valid),
-        ]
+        count_up_down(m, open_steps, opens, job.follow)
+        count_up_down(m, unknown, job.lead, job.gate_valid)
         head = lane_queue(m, "open", _IN_FLIGHT, job.gate_step, opens, job.follow)
         with m.If(job.issue):
             m.d.sync += [job.group.eq(Mux(last_group, 0, job.group + 1)), job.first.eq(0)]
@@ -201,11 +200,9 @@ class SlicedEngine(wiring.Component):
         follower = lane_queue(m, "trailing", _IN_FLIGHT, held, followed, take & gate)
         free = ~self.sums.valid | self.sums.ready
         m.d.comb += take.eq((leading != 0) & (~gate | (trailing != 0)) & free)
-        m.d.sync += [
-            leading.eq(leading + job.gate_valid - take),
-            trailing.eq(trailing + followed - (take & gate)),
-            job.in_flight.eq(job.in_flight + job.lead - take),
-        ]
+        count_up_down(m, leading, job.gate_valid, take)
+        count_up_down(m, trailing, followed, take & gate)
+        count_up_down(m, job.in_flight, job.lead, take)
         with m.If(free):
             m.d.sync += self.sums.valid.eq(take)
         with m.If(take):

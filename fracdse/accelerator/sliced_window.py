@@ -16,6 +16,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from fracdse.accelerator.counters import count_up_down
 from fracdse.accelerator.streams import lanes_stream
 from fracdse.accelerator.window_types import WindowGeometry
 
@@ -150,11 +151,13 @@ class SlicedWindow(wiring.Component):
                 else:
                     m.d.sync += row.eq(Mux(row == height, ~self._blank, row + 1))
         enabled = advance & computes & follows
-        m.d.sync += ready.eq(ready + enabled - self.done)
+        count_up_down(m, ready, enabled, self.done)
         centre, out_row = self._output(m, output_tag)
+        # Outputs go on and never take this back; only the next column has to be asked for anew.
+        free = (ready == 0) | (pixel_tag == output_tag) | (column + 1 < centre)
+        m.d.sync += self._may_shift.eq(free & ~advance)
         m.d.comb += [
             self.pending.eq(ready != 0),
-            self._may_shift.eq((ready == 0) | (pixel_tag == output_tag) | (column + 1 < centre)),
             self.first_column.eq((centre - 1)[: self.column_bits]),
             self.border.eq(
                 Cat(

@@ -15,6 +15,7 @@ import numpy as np
 
 from fracdse.design import Design
 from fracdse.errors import ConfigError, InfeasibleError
+from fracdse.figures import HardwareFigures
 from fracdse.folding import Folding, LayerFolding, lanes_text
 from fracdse.gates import GateStatistics
 from fracdse.hardware.coefficients import coefficients_for
@@ -149,6 +150,14 @@ def layer_budgets(design: Design, specs: Sequence[FoldedSpec], device: Device) -
     shared = resources(shared_units(specs), coefficients_for(device.family))
     share = (design.accelerator.lut_share, 1.0, 1.0, 1.0)
     return np.array([whole[name] * part - used for name, part, used in zip(RESOURCES, share, shared, strict=True)])
+
+
+def within(figures: HardwareFigures, design: Design, device: Device) -> bool:
+    """Tell whether figures keep to the device's resources and the design's share of its LUTs."""
+    share = {"lut": design.accelerator.lut_share}
+    return all(
+        getattr(figures, name).value <= device.resources[name] * share.get(name, 1.0) + 1e-6 for name in RESOURCES
+    )
 
 
 def _as_folding(specs: Sequence[FoldedSpec], layers: Sequence[Layer], chain: Chain) -> Folding:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fracdse.accelerator.dealing import deal_channels
 from fracdse.board.bundle import read_bundle, write_bundle
 from fracdse.board.deployment.figures import (
     implemented_figures,
@@ -32,10 +33,11 @@ from fracdse.errors import ToolNotFound
 from fracdse.figures import HardwareFigures, Kind
 from fracdse.hardware.devices import load_device
 from fracdse.hardware.estimate import estimate
-from fracdse.hardware.folding import solve
+from fracdse.hardware.folding import solve, within
 from fracdse.program.executor import Executor
 
 _GOLDEN_IMAGES = 100
+_DEALING_IMAGES = 64
 
 
 def deploy(request: DeployRequest, listener: Listener) -> DeployResult:
@@ -94,8 +96,13 @@ class _Deployment:
         return trained
 
     def _generate(self, trained: TrainedDesign) -> GeneratedHardware:
-        folding = solve(self._request.design, trained.gates)
-        self._figures["estimated"] = estimate(self._request.design, trained.gates, folding)
+        design = self._request.design
+        folding = solve(design, trained.gates)
+        self._figures["estimated"] = estimate(design, trained.gates, folding)
+        dealt, gates = deal_channels(folding, trained.gates, trained.program, trained.calibration[:_DEALING_IMAGES])
+        figures = estimate(design, gates, dealt)
+        if within(figures, design, self._device):
+            folding, self._figures["estimated"] = dealt, figures
         hardware = generate(trained.program, folding)
         self._say(f"Generated the accelerator, build id {hardware.build_id:016x}.")
         return hardware

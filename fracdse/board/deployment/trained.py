@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fracdse.design import Design
 from fracdse.errors import ProgramError
 from fracdse.gates import GateStatistics
@@ -44,7 +47,8 @@ class TrainedDesign:
         design: What was trained.
         program: Its integer program.
         agreement: How the program compares with the float network.
-        gates: Gate statistics of the program on the test set.
+        gates: Gate statistics of the program on the calibration images.
+        calibration: Training images that words were scaled on, at most 500.
         warnings: Sentences for the user about what lowering lost.
     """
 
@@ -52,6 +56,7 @@ class TrainedDesign:
     program: Program
     agreement: Agreement
     gates: GateStatistics
+    calibration: NDArray[np.uint8]
     warnings: tuple[str, ...]
 
 
@@ -95,7 +100,8 @@ def train_and_lower(
     )
     check_agreement(agreement)
     warnings = lowering_report(parameters, program, calibration[:_REPORT_IMAGES]).warnings
-    return TrainedDesign(design, program, agreement, by_program.gates, warnings)
+    gates = Executor(program).run(calibration).gates
+    return TrainedDesign(design, program, agreement, gates, calibration, warnings)
 
 
 def check_agreement(agreement: Agreement) -> None:
