@@ -1,8 +1,9 @@
 """Run the commands of a page and write what they print, and the pictures they make, into it.
 
-    python docs/run_commands.py docs/tutorial.md              # a few minutes
-    python docs/run_commands.py README.md --section Demo      # only what is below that heading
-    python docs/run_commands.py docs/tutorial.md --check      # change nothing; fail where a command fails
+    python docs/run_commands.py docs/tutorial.md                          # a few minutes
+    python docs/run_commands.py README.md --section "Two commands"        # only what is below that heading
+    python docs/run_commands.py README.md --section CIFAR-10 --folder F   # in F, where the data set is
+    python docs/run_commands.py docs/tutorial.md --check                  # change nothing; fail where a command fails
 
 A page is Markdown. In its fenced blocks `console`, each line that begins with `$ ` is run, in order, in one empty
 folder; what stands below it is replaced by what it prints. Comments on a line of their own steer this:
