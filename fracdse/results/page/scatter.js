@@ -15,7 +15,7 @@ function scatterScale(key, shown, span) {
   return d3.scaleLinear([start, last + margin], span);
 }
 
-// The corners of the best value that the front reaches at a cost of x or better; a step goes on to the next corner's x.
+// The best value that the front reaches at a cost of x or better, as steps; the last goes on to the edge.
 function frontLine(front) {
   const ordered = d3.sort(front, (trial) => -better(state.x) * place(trial, state.x), (trial) => -better(state.y) * place(trial, state.y));
   const corners = [];
@@ -25,6 +25,7 @@ function frontLine(front) {
     if (value > best) corners.push([scatter.x(place(trial, state.x)), scatter.y(place(trial, state.y))]);
     best = Math.max(best, value);
   }
+  if (corners.length) corners.push([scatter.x.range()[better(state.x) > 0 ? 0 : 1], corners.at(-1)[1]]);
   return d3.line().curve(d3.curveStepAfter)(corners);
 }
 
