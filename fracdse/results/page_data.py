@@ -81,7 +81,7 @@ def page_data(records: Sequence[TrialRecord], context: PageContext) -> dict[str,
         "rows": [record.number for record in records],
         "columns": columns,
         "layers": _all_layers(records, front),
-        "layers_note": f"This page has not its layers; try: fracdse show NUMBER {shlex.quote(context.study)}",
+        "layers_note": f"Its layers are not on this page; try: fracdse show NUMBER {shlex.quote(context.study)}",
         "pinned": [] if best is None else [best],
     }
 
