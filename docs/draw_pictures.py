@@ -5,8 +5,6 @@ What is drawn is computed by the package itself: levels by its thermometer, lane
 
 from __future__ import annotations
 
-import csv
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +15,8 @@ import matplotlib as mpl
 import numpy as np
 
 from fracdse.design import AcceleratorChoices, Design, ImageFormat, NetworkChoices
-from fracdse.hardware.coefficients import hand_counted
+from fracdse.hardware.calibration.points import builds_folder, read_points
+from fracdse.hardware.coefficients import coefficients_for
 from fracdse.hardware.estimate import layer_figures
 from fracdse.hardware.options import resources
 from fracdse.hardware.registry import FORMULAS, Unit
@@ -30,7 +29,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
+COLOURS = (BLUE, ORANGE, GREEN, SKY, RED, GREY)
 _OFF = "#EDF1F5"
+_MOST_POINTS = 400
 
 
 def thermometer() -> Figure:
@@ -169,30 +170,30 @@ def pipeline() -> Figure:
 
 
 def calibration() -> Figure:
-    """Draw the LUTs of synthesised units against the hand-counted formulas, with a band of ±50 %."""
-    with (ROOT / "hw_models" / "builds" / "yosys-xcup.csv").open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["unit"] in FORMULAS]
-    counted = hand_counted("xcup")
-    figure = new_figure(6.2, 4.6)
+    """Draw the LUTs of synthesised units that no fit has seen against their estimates, with a band of ±20 %."""
+    points = read_points(sorted(builds_folder().glob("*.csv")))
+    unseen = [point for point in points if point.held_out and point.unit in FORMULAS and point.lut]
+    unseen = unseen[:: -(-len(unseen) // _MOST_POINTS) or 1]
+    model = coefficients_for("xcup")
+    figure = new_figure(6.4, 4.6)
     axis = figure.subplots()
-    marks = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
-    names = sorted({row["unit"] for row in rows})
-    colours = (BLUE, ORANGE, GREEN, SKY, RED, GREY)
-    for place, name in enumerate(names):
-        some = [row for row in rows if row["unit"] == name and float(row["lut"]) > 0]
-        model = [resources((_unit(row),), counted)[0] for row in some]
+    for place, name in enumerate(sorted({point.unit for point in unseen})):
+        some = [point for point in unseen if point.unit == name]
+        estimates = [resources((Unit(p.name, p.unit, p.parameters),), model)[0] for p in some]
         axis.plot(
-            model, [float(row["lut"]) for row in some], marks[place % len(marks)], color=colours[place % len(colours)],
-            markersize=4.5, alpha=0.8, label=name.replace("_", " "), linestyle="none",
+            estimates, [point.lut for point in some], "os^DvPX<>*"[place % 10], color=COLOURS[place % len(COLOURS)],
+            markersize=4, alpha=0.75, markeredgewidth=0, label=name.replace("_", " "), linestyle="none",
         )  # fmt: skip
-    ends = np.array([8.0, 3000.0])
-    axis.fill_between(ends, 0.5 * ends, 1.5 * ends, color="#DCE6EE", zorder=0)
+    ends = np.array([8.0, max(3000.0, *(2.0 * point.lut for point in unseen))])
+    axis.fill_between(ends, 0.8 * ends, 1.2 * ends, color="#DCE6EE", zorder=0)
     axis.plot(ends, ends, color="black", linewidth=1)
-    axis.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
-    axis.set(xlabel="LUTs by the formula before any fit", ylabel="LUTs by synthesis")
-    axis.legend(frameon=False, fontsize=8.5, loc="center left", bbox_to_anchor=(1, 0.5))
+    axis.set(xscale="log", yscale="log", xlim=ends, ylim=ends, xlabel="LUTs, estimated", ylabel="LUTs, synthesised")
+    if unseen:
+        axis.legend(frameon=False, fontsize=8.5, loc="center left", bbox_to_anchor=(1, 0.5))
+    else:
+        axis.text(0.5, 0.5, "no point is stored yet", transform=axis.transAxes, ha="center")
     tidy(axis)
-    title(figure, f"Calibration: {len(rows)} synthesised units; the band is ±50 % of the formula")
+    title(figure, f"Calibration: {len(unseen)} synthesised units that no fit has seen; the band is ±20 %")
     return figure
 
 
@@ -221,10 +222,6 @@ def _digits_design(fps: float) -> Design:
     network = NetworkChoices(depth=8, width=8, thermometer_resolution=32, gate_threshold=-1.0)
     choices = AcceleratorChoices(clock_mhz=250.0, folding="smallest at fps", fps=fps)
     return Design(ImageFormat(8, 8, 1, 10), network, choices)
-
-
-def _unit(row: dict[str, str]) -> Unit:
-    return Unit(row["name"], row["unit"], json.loads(row["parameters"]))
 
 
 def _convolved(bits: Any, kernel: Any) -> Any:
