@@ -4,7 +4,9 @@ Adding a residual costs nothing while alpha only follows the batch norms: alpha'
 the stem sets the scale of a whole chain of layers. Alpha is the stem's own scale divided by a power of two, as fine
 as the ranges seen in calibration allow in every layer of the chain: the stem then needs a shift and no multiplier.
 Where a chain would become too coarse, or a quantised shortcut breaks it, the layer starts a new chain by shifting its
-residual. beta is free in every layer and puts the middle of the range at u = 0.
+residual. beta is free in every layer. It makes u stand for alpha·(u + 1/2): the middle threshold of the next layer's
+quantiser, at a real 0, is then 0 for every channel, and its comparison is the word's sign. Where 0 is not in a
+channel's range, and after the last layer, beta is the middle of the range.
 
 In power-of-two designs gains and slopes are powers of two (times one constant, 0.2, in designs without batch norms) but
 out = y/3, so alpha is kept at a third of a power of two (times that constant): the stem pays the factor 3 (or 15/4)
@@ -24,7 +26,7 @@ from fracdse.program.float_reference import LayerRange
 from fracdse.topology import GatedConvSpec, gated_convs
 
 # Room beyond the calibrated range, and a range that is narrower than any quantiser on [−1, 1] can see.
-_HEADROOM = 1.25
+_HEADROOM = 1.125
 _NARROWEST = 2.0**-4
 # A layer may be this many times coarser within a chain than its own range allows, and in any case as coarse as 1/1024
 # with words of 16 bits (half of that for each bit more).
@@ -39,8 +41,8 @@ _LARGEST_SHIFT = 40
 class WordScale:
     """Scale of a layer's output words: real = alpha·u + beta, both (C,).
 
-    `half` is half the calibrated real range. `factor` (C,) multiplies the residual before the addition (for the stem:
-    the convolution's sum); None means 1.
+    `half` is how far the calibrated real range reaches from the middle of the words. `factor` (C,) multiplies the
+    residual before the addition (for the stem: the convolution's sum); None means 1.
     """
 
     alpha: RealArray
@@ -55,21 +57,30 @@ def plan_scales(parameters: NetworkParameters, ranges: Sequence[LayerRange]) -> 
     gains = [layer.norm_out.scale.astype(float) for layer in parameters.convs]
     word_bits = parameters.design.accelerator.feature_bits
     limit = word_limits(word_bits)[1] / _HEADROOM
-    halves = [np.maximum(extent.half, _NARROWEST) for extent in ranges]
+    centres = [*(_centre(extent) for extent in ranges[:-1]), ranges[-1].middle]
+    halves = [
+        np.maximum(np.maximum(extent.high - centre, centre - extent.low), _NARROWEST)
+        for extent, centre in zip(ranges, centres, strict=True)
+    ]
     steps = [half / limit for half in halves]
     scales: list[WordScale] = []
     while len(scales) < len(ranges):
         first = len(scales)
         start = _start(parameters, specs, scales, steps[first])
         alphas = _longest_chain(start, gains[first:], specs[first:], steps[first:], word_bits)
-        factor = start.slope / alphas[0]
+        factor: RealArray | None = start.slope / alphas[0]
         if np.all(factor == 1) and first:
-            scales.append(WordScale(alphas[0], ranges[first].middle, halves[first]))
-        else:
-            scales.append(WordScale(alphas[0], ranges[first].middle, halves[first], factor))
-        for alpha in alphas[1:]:
-            scales.append(WordScale(alpha, ranges[len(scales)].middle, halves[len(scales)]))
+            factor = None
+        for alpha in alphas:
+            at = len(scales)
+            beta = np.where(centres[at] == 0, alpha / 2, centres[at])
+            scales.append(WordScale(alpha, beta, halves[at], factor if at == first else None))
     return scales
+
+
+def _centre(extent: LayerRange) -> RealArray:
+    """Return what the middle of a word stands for, but for half a step: 0 where it is in a channel's range."""
+    return np.where((extent.low <= 0) & (extent.high >= 0), 0.0, extent.middle)
 
 
 def shortcut_scale(spec: GatedConvSpec, scale: WordScale) -> tuple[RealArray, RealArray]:

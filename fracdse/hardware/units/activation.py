@@ -16,10 +16,8 @@ def activation_terms(channels: int, lanes: int, feature_bits: int, whole_pixels:
     return UnitTerms(
         "activation",
         lut={
-            "compare_bits": 2 * lanes * feature_bits,
-            "middle_table": lanes * rom_luts(feature_bits, steps),
+            "compare_bits": lanes * feature_bits,
             "outer_table": lanes * rom_luts(feature_bits, 2 * steps),
-            "steps": steps if whole_pixels else 0,
             "held": held if steps == 1 else 0,
             "lanes": lanes,
             "one": 1,
