@@ -23,13 +23,13 @@ from fracdse.build.simulation import simulate
 from fracdse.build.synthesis import synthesise
 from fracdse.build.verilog import to_verilog
 from fracdse.design import Design
-from fracdse.folding import Folding, LayerFolding
+from fracdse.folding import Folding, LayerFolding, Memory
 from fracdse.hardware.estimate import estimate
 from fracdse.hardware.folding import solve
 from fracdse.network import export_parameters, load_network
 from fracdse.program import Executor, lower
 from fracdse.system import TOP_MODULE
-from fracdse.topology import gated_convs
+from fracdse.topology import GatedConvSpec, gated_convs
 from fracdse.training.data import load_dataset
 
 CALIBRATION_IMAGES = 512
@@ -39,16 +39,20 @@ PUBLISHED = {"cycles a frame": 89_066, "LUT": 51_444, "BRAM18": "212 or 424", "D
 
 
 def stage_folding(design: Design, lanes: list[int]) -> Folding:
-    """Return the folding with the given lanes a stage; weights in logic up to 8 steps, else in block RAM."""
+    """Return the folding with the given lanes a stage; weights in logic up to 8 steps, else in block RAM.
+
+    Of block RAM's weights, a stride-1 layer keeps in LUTs what a LUT6 can compute (`mixed`).
+    """
     specs = gated_convs(design)
     widths = sorted({spec.out_channels for spec in specs})
     by_width = dict(zip(widths, lanes, strict=True))
 
-    def layer(name: str, channels: int) -> LayerFolding:
-        count = by_width[channels]
-        return LayerFolding(name, count, "logic" if channels // count <= 8 else "bram")
+    def layer(spec: GatedConvSpec) -> LayerFolding:
+        count = by_width[spec.out_channels]
+        blocks: Memory = "bram" if spec.stride > 1 else "mixed"
+        return LayerFolding(spec.name, count, "logic" if spec.out_channels // count <= 8 else blocks)
 
-    convs = tuple(layer(spec.name, spec.out_channels) for spec in specs)
+    convs = tuple(map(layer, specs))
     return Folding(LayerFolding("stem", lanes[0], "logic"), convs, LayerFolding("classifier", 1, "bram"))
 
 
