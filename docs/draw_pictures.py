@@ -184,7 +184,7 @@ def calibration() -> Figure:
             estimates, [point.lut for point in some], "os^DvPX<>*"[place % 10], color=COLOURS[place % len(COLOURS)],
             markersize=4, alpha=0.75, markeredgewidth=0, label=name.replace("_", " "), linestyle="none",
         )  # fmt: skip
-    ends = np.array([8.0, max(3000.0, *(2.0 * point.lut for point in unseen))])
+    ends = np.array([8.0, max([3000.0, *(2.0 * point.lut for point in unseen)])])
     axis.fill_between(ends, 0.8 * ends, 1.2 * ends, color="#DCE6EE", zorder=0)
     axis.plot(ends, ends, color="black", linewidth=1)
     axis.set(xscale="log", yscale="log", xlim=ends, ylim=ends, xlabel="LUTs, estimated", ylabel="LUTs, synthesised")
