@@ -1,8 +1,14 @@
-"""Dealing a network's channels to lanes by the gates that a trained network opens, for every layer where it matters."""
+"""Dealing a network's channels to lanes by the gates that a trained network opens, for every layer where it matters.
+
+Layers that follow each other with the same channels and lanes share one order: their shortcuts' FIFOs are then read as
+they were written, without the copies of banks and the multiplexers that each change of order costs.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +22,29 @@ from fracdse.program.gate_counts import largest_lane_count
 from fracdse.program.model import Program
 
 
+@dataclass(frozen=True)
+class _Layer:
+    """A layer to deal: its folding, what is known of its gates, and gates (N, …, C) of some images."""
+
+    folding: LayerFolding
+    known: LayerGates
+    gates: NDArray[np.bool_]
+
+    @property
+    def channels(self) -> int:
+        return self.gates.shape[-1]
+
+    def rows(self, half: int) -> NDArray[np.bool_]:
+        """Return the gates of one half of the images, a row a pixel."""
+        middle = len(self.gates) // 2
+        part = self.gates[middle:] if half else self.gates[:middle]
+        return part.reshape(-1, self.channels)
+
+
 def deal_channels(
     folding: Folding, gates: GateStatistics, program: Program, images: NDArray[np.uint8]
 ) -> tuple[Folding, GateStatistics]:
-    """Choose every layer's channel order on one half of the images, and measure its lanes' counts on the other.
+    """Choose the channels' order in every layer on one half of the images, and count by lanes on the other.
 
     A layer that is computed unrolled, or in one lane, keeps its order: nothing depends on it.
 
@@ -32,25 +57,31 @@ def deal_channels(
     Returns:
         The folding with its orders, and the statistics with the counts of the chosen lanes in these orders.
     """
-    convs, layers = [], []
     results = Executor(program).layers(images)
-    for layer, known, result in zip(folding.convs, gates.layers, results, strict=True):
-        dealt, measured = _deal(layer, known, result.gate)
-        convs.append(dealt)
-        layers.append(measured)
-    return replace(folding, convs=tuple(convs)), replace(gates, layers=tuple(layers))
+    layers = [
+        _Layer(layer, known, result.gate)
+        for layer, known, result in zip(folding.convs, gates.layers, results, strict=True)
+    ]
+    runs = groupby(layers, lambda layer: (layer.channels, layer.folding.lanes))
+    dealt = [pair for _, run in runs for pair in _deal(list(run))]
+    convs, measured = zip(*dealt, strict=True)
+    return replace(folding, convs=tuple(convs)), replace(gates, layers=tuple(measured))
 
 
-def _deal(layer: LayerFolding, known: LayerGates, gates: NDArray[np.bool_]) -> tuple[LayerFolding, LayerGates]:
-    """Do this for one layer, from its gates (N, …, C)."""
-    channels = gates.shape[-1]
-    if layer.lanes == 1 or channels // layer.lanes <= UNROLLED_STEPS:
-        return layer, known
-    half = len(gates) // 2
-    seen, unseen = gates[:half].reshape(-1, channels), gates[half:].reshape(-1, channels)
-    order = balanced_order(seen, layer.lanes)
-    count = largest_lane_count(unseen, layer.lanes, order)
-    if count >= largest_lane_count(unseen, layer.lanes):
-        return layer, known
-    counts = {**known.largest_lane_count, layer.lanes: count}
-    return replace(layer, channel_order=order), replace(known, largest_lane_count=counts)
+def _deal(run: Sequence[_Layer]) -> list[tuple[LayerFolding, LayerGates]]:
+    """Choose one order for layers with the same channels and lanes."""
+    natural = [(layer.folding, layer.known) for layer in run]
+    channels, lanes = run[0].channels, run[0].folding.lanes
+    if lanes == 1 or channels // lanes <= UNROLLED_STEPS:
+        return natural
+    order = balanced_order(np.concatenate([layer.rows(0) for layer in run]), lanes)
+    counts = [largest_lane_count(layer.rows(1), lanes, order) for layer in run]
+    if sum(counts) >= sum(largest_lane_count(layer.rows(1), lanes) for layer in run):
+        return natural
+    return [
+        (
+            replace(layer.folding, channel_order=order),
+            replace(layer.known, largest_lane_count={**layer.known.largest_lane_count, lanes: count}),
+        )
+        for layer, count in zip(run, counts, strict=True)
+    ]
