@@ -2,12 +2,11 @@
 "use strict";
 const MOST_BARS = 300; // more intervals than this would hide the points; the front keeps its own
 const NEAR_PX = 32;
-const scatter = { shown: [], front: [], x: null, y: null, cursor: -1 };
+const scatter = { shown: [], front: [], x: null, y: null };
 
 function scatterScale(key, shown, span) {
-  const factor = key === "accuracy" ? 100 : 1;
   const ends = shown.filter((trial) => trial.front || shown.length <= MOST_BARS);
-  const values = [...shown.map((trial) => place(trial, key)), ...ends.flatMap((trial) => [factor * low(trial, key), factor * high(trial, key)])];
+  const values = [...shown.map((trial) => place(trial, key)), ...ends.flatMap((trial) => intervalPlace(trial, key))];
   let [first, last] = d3.extent(values);
   if (first === undefined) [first, last] = [0, 1];
   const margin = 0.05 * (last - first) || 0.05 * Math.abs(last) || 1;
@@ -32,33 +31,28 @@ function frontLine(front) {
 const pointX = (trial) => scatter.x(place(trial, state.x));
 const pointY = (trial) => scatter.y(place(trial, state.y));
 
+// Accuracy is exact, so an interval needs no per cent.
+const intervalPlace = (trial, key) => (exact(trial, key) ? [] : [low(trial, key), high(trial, key)]);
+
 function bars(shown) {
-  const factor = (key) => (key === "accuracy" ? 100 : 1);
   return shown.map((trial) => {
-    const [x, y, fx, fy] = [pointX(trial), pointY(trial), factor(state.x), factor(state.y)];
-    const across = exact(trial, state.x) ? "" : `M${scatter.x(fx * low(trial, state.x))},${y}H${scatter.x(fx * high(trial, state.x))}`;
-    const up = exact(trial, state.y) ? "" : `M${x},${scatter.y(fy * low(trial, state.y))}V${scatter.y(fy * high(trial, state.y))}`;
-    return across + up;
+    const [x, y] = [pointX(trial), pointY(trial)];
+    const [left, right] = intervalPlace(trial, state.x).map(scatter.x);
+    const [bottom, top] = intervalPlace(trial, state.y).map(scatter.y);
+    return (left === undefined ? "" : `M${left},${y}H${right}`) + (bottom === undefined ? "" : `M${x},${bottom}V${top}`);
   }).join("");
 }
 
-// One path for all: thousands of points are drawn as fast as one.
-function points(shown, symbol, size) {
-  const mark = d3.symbol(symbol, size)();
-  return shown.map((trial) => `M${pointX(trial)},${pointY(trial)}` + relative(mark)).join("");
-}
-// A symbol is drawn around the origin in absolute coordinates; circles and diamonds are redrawn relative to their point.
-function relative(mark) {
-  if (mark.includes("A")) { const r = parseFloat(mark.slice(1)); return `m${-r},0a${r},${r},0,1,0,${2 * r},0a${r},${r},0,1,0,${-2 * r},0`; }
-  const r = Math.abs(parseFloat(mark.split(",")[1]));
-  const w = parseFloat(mark.split("L")[1]);
-  return `m0,${-r}l${w},${r}l${-w},${r}l${-w},${-r}Z`;
+// One path for all circles: thousands are drawn as fast as one.
+function circles(shown, r) {
+  const circle = `m${-r},0a${r},${r},0,1,0,${2 * r},0a${r},${r},0,1,0,${-2 * r},0`;
+  return shown.map((trial) => `M${pointX(trial)},${pointY(trial)}${circle}`).join("");
 }
 
 function drawScatter() {
   const box = byId("scatter");
   const width = box.clientWidth, height = box.clientHeight;
-  const inner = { left: 62, right: width - 14, top: 14, bottom: height - 46 };
+  const inner = { left: state.y === "accuracy" ? 54 : 84, right: width - 14, top: 14, bottom: height - 46 };
   const shown = visible().filter((trial) => finished(trial) && place(trial, state.x) !== null && place(trial, state.y) !== null);
   scatter.shown = shown;
   scatter.front = d3.sort(shown.filter((trial) => trial.front), (trial) => place(trial, state.x));
@@ -72,7 +66,7 @@ function drawScatter() {
   svg.append("text").attr("class", "axis-name").attr("transform", `translate(13,${(inner.top + inner.bottom) / 2}) rotate(-90)`).attr("text-anchor", "middle").text(label(state.y));
   const rest = shown.filter((trial) => !trial.front);
   if (rest.length <= MOST_BARS) svg.append("path").attr("class", "bars rest").attr("d", bars(rest));
-  svg.append("path").attr("class", "points rest").attr("d", points(rest, d3.symbolCircle, rest.length > MOST_BARS ? 22 : 48));
+  svg.append("path").attr("class", "points rest").attr("d", circles(rest, rest.length > MOST_BARS ? 2.6 : 4));
   svg.append("path").attr("class", "front-line").attr("d", frontLine(scatter.front));
   svg.append("path").attr("class", "bars front").attr("d", bars(scatter.front));
   svg.append("g").selectAll("path").data(scatter.front).join("path").attr("class", "point front").attr("data-number", (trial) => trial.number)
