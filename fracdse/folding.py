@@ -12,6 +12,7 @@ Memory = Literal["logic", "lutram", "bram", "mixed"]
 BLOCK_MEMORIES: tuple[Memory, ...] = ("bram", "mixed")
 
 SLICED_KERNEL = 3
+STEM_SLICES = (1, 3, 9)
 _FEWEST_CHANNELS_A_SLICE = 4
 
 
@@ -35,7 +36,8 @@ class LayerFolding:
 
     `lanes` divides the layer's output channels (the classifier's classes). `channel_order[i]` is the channel at
     position i of the schedule; position i is computed by lane i mod lanes in step i // lanes. Empty means the
-    natural order. With `slices` above 1, the only lane takes so many cycles for a fan-in, fan-in / slices taps a cycle.
+    natural order. With `slices` above 1, the only lane takes so many cycles for a fan-in, fan-in / slices taps a cycle;
+    in the stem every lane does.
     """
 
     name: str

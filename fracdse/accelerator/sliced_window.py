@@ -107,7 +107,7 @@ class SlicedWindow(wiring.Component):
             words = [
                 Mux(self._plane, planes[1], planes[0])[g * self.size : (g + 1) * self.size] for g in range(self.groups)
             ]
-            m.d.comb += [word.eq(_select(self._group, words)), self.activations.ready.eq(pixel_taken & ~self._blank)]
+            m.d.comb += [word.eq(select(self._group, words)), self.activations.ready.eq(pixel_taken & ~self._blank)]
             return self.activations.valid, self.activations.valid, take
         beats = self.size // self.codes
         held = [Signal(self.size, name=f"plane{plane}", reset_less=True) for plane in range(PLANES)]
@@ -180,11 +180,11 @@ class SlicedWindow(wiring.Component):
         return column, row
 
 
-def _select(index: Value, words: list[Value]) -> Value:
-    """Return the word at an index."""
+def select(index: Value, words: list[Value]) -> Value:
+    """Return the word at an index; the last one stands for all beyond it."""
     if len(words) == 1:
         return words[0]
     half = 1 << (len(index) - 1)
     if len(words) <= half:
-        return _select(index[:-1], words)
-    return Mux(index[-1], _select(index[:-1], words[half:]), _select(index[:-1], words[:half]))
+        return select(index[:-1], words)
+    return Mux(index[-1], select(index[:-1], words[half:]), select(index[:-1], words[:half]))

@@ -1,9 +1,9 @@
-# amaranth: UnusedElaboratable=no
 """The first layer: packed pixels in, thermometer levels, binary 3×3 convolution without a gate, residual words out.
 
-Stream in: `words` (see `gearbox`). Stream out: `u`, channels/lanes beats a pixel. One beat a cycle; a row costs one
-cycle more. Two forms of the arithmetic, `table` and `popcount` (see `stem_lanes`). A lane takes one DSP slice, or
-none where the multipliers are powers of two.
+Stream in: `words` (see `gearbox`). Stream out: `u`, channels/lanes beats a pixel. One beat a cycle, or in 3 or 9 cycles
+where the window is sliced; a row costs one cycle more. Two forms of the arithmetic, `table` and `popcount` (see
+`stem_lanes`); slices have their own (see `stem_slices`). A lane takes one DSP slice, or none where the multipliers are
+powers of two.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from fracdse.accelerator.multiply import multiply_add, shift_factor
 from fracdse.accelerator.pipeline import Pipeline
 from fracdse.accelerator.schedule import Schedule
 from fracdse.accelerator.stem_lanes import Taps, popcount_lanes, table_lanes, weights_by_tap
+from fracdse.accelerator.stem_slices import sliced_lanes
 from fracdse.accelerator.stem_window import StemWindow
 from fracdse.accelerator.streams import feature_stream
 from fracdse.accelerator.thermometer import code_bits, level_code
@@ -36,6 +37,7 @@ class Stem(wiring.Component):
         program: Weights and constants.
         schedule: Order of the channels on `u`.
         form: Which arithmetic to build.
+        slices: Cycles a lane takes for a window: 1, 3 or 9 (see `stem_slices`).
         feature_bits: Width of a residual word.
     """
 
@@ -47,11 +49,13 @@ class Stem(wiring.Component):
         *,
         form: Literal["table", "popcount"],
         feature_bits: int,
+        slices: int = 1,
     ) -> None:
         self._spec = spec
         self._program = program
         self._schedule = schedule
         self._form = form
+        self._slices = slices
         self._bits = feature_bits
         self._gearbox = Gearbox(colours=spec.colours, pixels=spec.in_height * spec.in_width)
         self.frame_words = self._gearbox.frame_words
@@ -70,13 +74,18 @@ class Stem(wiring.Component):
         window = self._window(m)
         enable, issue = Signal(), Signal()
         m.d.comb += [enable.eq(~self.u.valid | self.u.ready), issue.eq(enable & window.valid)]
-        step, last = step_counter(m, schedule.steps, issue)
-        m.d.comb += window.ready.eq(enable & last)
+        index, last_slice = step_counter(m, self._slices, issue)
+        step, last = step_counter(m, schedule.steps, issue & last_slice)
+        m.d.comb += window.ready.eq(enable & last & last_slice)
         pipe = Pipeline(m, enable)
         weights = weights_by_tap(self._program, self._spec.colours)
-        build = table_lanes if self._form == "table" else popcount_lanes
-        sums, stages = build(m, pipe, enable, weights, schedule, self._taps(window.payload, step))
-        valid: Value = window.valid
+        taps = self._taps(window.payload, step)
+        if self._slices > 1:
+            sums, stages = sliced_lanes(m, pipe, enable, weights, schedule, taps, self._slices, index)
+        else:
+            build = table_lanes if self._form == "table" else popcount_lanes
+            sums, stages = build(m, pipe, enable, weights, schedule, taps)
+        valid: Value = window.valid & last_slice
         for _ in range(stages):
             step = pipe.register(step, name="step")
         for _ in range(stages + 4):

@@ -20,7 +20,7 @@ from fracdse.accelerator.si_branch import SIBranch
 from fracdse.accelerator.stem import Stem
 from fracdse.accelerator.stream_fifo import StreamFifo
 from fracdse.errors import ConfigError
-from fracdse.folding import Folding, LayerFolding, legal_slices
+from fracdse.folding import STEM_SLICES, Folding, LayerFolding, legal_slices
 from fracdse.program.model import GatedConvProgram, Program
 from fracdse.topology import ClassifierSpec, GatedConvSpec, PoolSpec, StemSpec, topology
 
@@ -73,7 +73,7 @@ def make_units(program: Program, folding: Folding, build_id: int) -> Units:
     bits = program.feature_bits
     schedule = Schedule.of(stem_spec.out_channels, folding.stem)
     form = program.design.accelerator.input_layer
-    stem = Stem(stem_spec, program.stem, schedule, form=form, feature_bits=bits)
+    stem = Stem(stem_spec, program.stem, schedule, form=form, feature_bits=bits, slices=folding.stem.slices)
     layers = []
     for spec, layer, layer_folding in zip(conv_specs, program.convs, folding.convs, strict=True):
         layers.append(_layer(spec, layer, layer_folding, schedule, bits))
@@ -133,19 +133,18 @@ def _check(folding: Folding, stem: StemSpec, convs: list[GatedConvSpec], classif
     """Raise ConfigError where lanes do not divide channels or an order is not a permutation of them."""
     if len(folding.convs) != len(convs):
         raise ConfigError(f"folding has {len(folding.convs)} gated convolutions, the network has {len(convs)}")
-    whole: tuple[int, ...] = (1,)
-    layers = [(folding.stem, stem.out_channels, whole), (folding.classifier, classifier.classes, whole)]
+    layers = [(folding.stem, stem.out_channels, STEM_SLICES), (folding.classifier, classifier.classes, (1,))]
     layers += [
-        (layer, spec.out_channels, legal_slices(spec.in_channels, spec.kernel))
+        (layer, spec.out_channels, legal_slices(spec.in_channels, spec.kernel) if layer.lanes == 1 else (1,))
         for layer, spec in zip(folding.convs, convs, strict=True)
     ]
     for layer, channels, allowed in layers:
         if layer.lanes < 1 or channels % layer.lanes:
             raise ConfigError(f"folding of {layer.name}: {layer.lanes} lanes do not divide {channels} channels")
-        if layer.slices != 1 and (layer.lanes > 1 or layer.slices not in allowed):
+        if layer.slices not in allowed:
             raise ConfigError(
-                f"folding of {layer.name}: {layer.lanes} lanes of {layer.slices} slices; allowed: 1 slice, or one lane "
-                f"of {', '.join(map(str, allowed))}"
+                f"folding of {layer.name}: {layer.slices} slices with {layer.lanes} lanes; allowed: "
+                f"{', '.join(map(str, allowed))}"
             )
         if layer.channel_order and sorted(layer.channel_order) != list(range(channels)):
             raise ConfigError(f"folding of {layer.name}: channel_order is not a permutation of 0 … {channels - 1}")

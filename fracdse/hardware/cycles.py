@@ -79,10 +79,10 @@ def _sliced_cycles(spec: GatedConvSpec, slices: int, gates: LayerGates | None) -
     return slices_issued + arrivals + spec.out_height * spec.out_width * idle
 
 
-def stem_cycles(spec: StemSpec, lanes: int) -> float:
-    """Return the cycles a frame of the stem: C_out / lanes a pixel, and a scan position more a row and column."""
+def stem_cycles(spec: StemSpec, lanes: int, slices: int) -> float:
+    """Return the cycles a frame of the stem: slices · C_out / lanes a pixel, and a scan position a row and column."""
     pixels = spec.out_height * spec.out_width
-    return float(pixels * (spec.out_channels // lanes) + (spec.in_height + 1) + spec.in_width)
+    return float(pixels * (spec.out_channels // lanes) * slices + (spec.in_height + 1) + spec.in_width)
 
 
 def classifier_cycles(spec: ClassifierSpec, lanes: int) -> float:

@@ -56,6 +56,8 @@ def own_units(spec: FoldedSpec, folding: LayerFolding, words: Words) -> tuple[Un
             "colours": spec.colours, "levels": spec.levels, "channels": spec.out_channels, "lanes": lanes,
             "width": spec.in_width, "feature_bits": words.feature_bits, "form": words.input_layer,
         }  # fmt: skip
+        if folding.slices > 1:
+            stem["slices"] = folding.slices
         return (Unit(spec.name, "stem", stem),)
     if isinstance(spec, ClassifierSpec):
         return ()

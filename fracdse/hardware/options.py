@@ -9,7 +9,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from fracdse.folding import LayerFolding, Memory, legal_slices
+from fracdse.folding import STEM_SLICES, LayerFolding, Memory, legal_slices
 from fracdse.gates import LayerGates
 from fracdse.hardware.coefficients import Coefficients, coefficients_for
 from fracdse.hardware.cycles import classifier_cycles, conv_cycles, stem_cycles
@@ -45,6 +45,8 @@ def divisors(count: int) -> tuple[int, ...]:
 
 def choices(spec: FoldedSpec) -> tuple[Choice, ...]:
     """Return the lanes and slices that a layer may have: one lane of many slices first, then more and more lanes."""
+    if isinstance(spec, StemSpec):
+        return tuple((lanes, slices) for lanes in divisors(spec.out_channels) for slices in reversed(STEM_SLICES))
     slices = legal_slices(spec.in_channels, spec.kernel) if isinstance(spec, GatedConvSpec) else (1,)
     return (*((1, count) for count in reversed(slices)), *((lanes, 1) for lanes in divisors(outputs(spec))[1:]))
 
@@ -109,7 +111,7 @@ def resources(units: tuple[Unit, ...], coefficients: Coefficients) -> tuple[floa
 def option_cycles(spec: FoldedSpec, folding: LayerFolding, gates: LayerGates | None) -> float:
     """Return the cycles a frame of a layer with a folding."""
     if isinstance(spec, StemSpec):
-        return stem_cycles(spec, folding.lanes)
+        return stem_cycles(spec, folding.lanes, folding.slices)
     if isinstance(spec, ClassifierSpec):
         return classifier_cycles(spec, folding.lanes)
     return conv_cycles(spec, folding, gates)

@@ -42,7 +42,7 @@ def stem_program(rng, spec, multiplier):
     return StemProgram(weight, np.resize(multiplier, spec.out_channels), rng.integers(-300, 300, spec.out_channels), 2)
 
 
-@pytest.mark.parametrize("form", ["table", "popcount"])
+@pytest.mark.parametrize(("form", "slices"), [("table", 1), ("popcount", 1), ("table", 3), ("popcount", 9)])
 @pytest.mark.parametrize(
     ("colours", "resolution", "height", "width", "stride", "lanes", "multiplier"),
     [
@@ -53,7 +53,7 @@ def stem_program(rng, spec, multiplier):
         (1, 255, 5, 3, 1, 4, [300]),
     ],
 )
-def test_stem_matches_the_contract(form, colours, resolution, height, width, stride, lanes, multiplier):
+def test_stem_matches_the_contract(form, slices, colours, resolution, height, width, stride, lanes, multiplier):
     rng = np.random.default_rng(height * width)
     spec = StemSpec("stem", colours, round(255 / resolution), resolution, 4, height, width, stride)
     program = stem_program(rng, spec, np.array(multiplier))
@@ -62,7 +62,7 @@ def test_stem_matches_the_contract(form, colours, resolution, height, width, str
     schedule = Schedule(lanes, tuple(int(c) for c in rng.permutation(4)))
     want = expected_u(spec, program, images, 10)[..., list(schedule.order)].reshape(-1, lanes).tolist()
     for gaps, stalls in ((0.0, 0.0), (0.4, 0.4)):
-        unit = Stem(spec, program, schedule, form=form, feature_bits=10)
+        unit = Stem(spec, program, schedule, form=form, feature_bits=10, slices=slices)
         got, _ = exchange(unit, {"words": words_of(images)}, {"u": len(want)}, gaps=gaps, stalls=stalls)
         assert got["u"] == want
 

@@ -15,15 +15,22 @@ def code_bits(levels: int) -> int:
 
 
 def stem_terms(
-    colours: int, levels: int, channels: int, lanes: int, width: int, feature_bits: int, form: InputLayer
+    colours: int,
+    levels: int,
+    channels: int,
+    lanes: int,
+    width: int,
+    feature_bits: int,
+    form: InputLayer,
+    slices: int = 1,
 ) -> UnitTerms:
     """Count the stem; its multipliers are shifts, but popcount multiplies the taps inside the image by the levels."""
     steps, taps, bits = channels // lanes, 9 * colours, code_bits(levels)
     value = (2 * levels).bit_length()
-    products = taps * levels
-    sums = products.bit_length() + 1
-    table = form == "table"
-    tree = compressor_count([{0: products}], sums - 1)
+    products = taps * levels // slices
+    sums = (taps * levels).bit_length() + 1
+    table = form == "table" and slices == 1
+    tree = compressor_count([{0: products}], products.bit_length())
     pixel = bits * colours
     adders = sum(value + level for level in range(1, taps.bit_length() + 1) for _ in range(taps >> level))
     return UnitTerms(
@@ -33,9 +40,11 @@ def stem_terms(
             "adder_bits": lanes * adders if table else 0,
             "levels": 0 if table else products,
             "products": 0 if table else lanes * products,
-            "weights": 0 if table else lanes * rom_luts(products, steps),
+            "weights": 0 if table else lanes * rom_luts(products, steps * slices),
             "tree": 0 if table else lanes * (tree.luts + tree.adder_bits),
             "pixel_bits": pixel,
+            "sliced_pixel_bits": 9 // slices * (pixel + 1) * (slices // 3),
+            "slice_sums": lanes * sums if slices > 1 else 0,
             "lines": stream_luts(2 * pixel, width),
             "scaled_bits": lanes * (sums + feature_bits),
             "offsets": lanes * rom_luts(feature_bits, steps),
@@ -48,10 +57,11 @@ def stem_terms(
             "levels": 0 if table else products,
             "tree": 0 if table else lanes * tree.registers,
             "pixel_bits": pixel,
+            "slice_sums": lanes * sums if slices > 1 else 0,
             "scaled_bits": lanes * (sums + feature_bits),
             "colours": colours,
             "one": 1,
         },
         bram18=stream_bram18(2 * pixel, width),
-        dsp=0 if table or (colours * levels).bit_count() == 1 else 1,
+        dsp=0 if table or slices > 1 or (colours * levels).bit_count() == 1 else 1,
     )
