@@ -2,11 +2,12 @@
 
 A pixel of a gated convolution takes C_out / lanes cycles for the leading bits and as many more as the largest number of
 open gates in any lane, at least one, for the trailing bits. With a 3×3 kernel and stride 1 every row has one more
-column beat without a window, which costs two cycles (fracdse.accelerator.pass_scheduler). A sliced lane visits only the
-columns inside the image, pauses for the words of an arriving pixel, and waits for a pixel's last gates
-(fracdse.accelerator.sliced_engine). Where no statistics of a
-trained network are given, gates are taken as open independently with probability `PRIOR_OPEN_FRACTION`: a stated prior,
-the share that FracBNN reports for its CIFAR-10 network.
+column beat without a window, which costs two cycles. What the passes wait for is replayed by
+`fracdse.hardware.passes`. A sliced lane visits only the columns inside the image, pauses for the words of an arriving
+pixel, and waits for a pixel's last gates (fracdse.accelerator.sliced_engine).
+
+Where no statistics of a trained network are given, gates are taken as open independently with probability
+`PRIOR_OPEN_FRACTION`: a stated prior, the share that FracBNN reports for its CIFAR-10 network.
 """
 
 from __future__ import annotations
@@ -17,13 +18,26 @@ from math import exp, lgamma, log
 
 from fracdse.folding import SLICED_KERNEL, LayerFolding
 from fracdse.gates import LayerGates
-from fracdse.hardware.units.gated_conv import is_unrolled
+from fracdse.hardware.passes import Passes, row_cycles
+from fracdse.hardware.units.gated_conv import (
+    border_bits,
+    is_unrolled,
+    lag,
+    lane_tree,
+    pixel_slots,
+    trailing_slots,
+)
 from fracdse.hardware.units.sliced_conv import cycles_to_a_gate
 from fracdse.topology import ClassifierSpec, GatedConvSpec, StemSpec
 
 PRIOR_OPEN_FRACTION = 0.4
 CYCLES_OF_AN_EMPTY_PAIR = 2
 CLASSIFIER_LATENCY = 6
+# Registers of activation, window, lanes, collector and post that a pixel passes one after the other; the stem's.
+_PIPELINE_CYCLES = 22
+_STEM_DELAY = 14
+_CYCLES_OF_CONTROL = 4
+FoldedSpec = StemSpec | GatedConvSpec | ClassifierSpec
 
 
 @lru_cache(maxsize=100_000)
@@ -51,16 +65,33 @@ def conv_cycles(spec: GatedConvSpec, folding: LayerFolding, gates: LayerGates | 
     """
     if folding.slices > 1:
         return _sliced_cycles(spec, folding.slices, gates)
-    lanes = folding.lanes
-    beats = spec.out_height * (spec.out_width + int(spec.kernel == 3 and spec.stride == 1))
-    if is_unrolled(spec.out_channels // lanes, folding.weight_memory):
-        return float(CYCLES_OF_AN_EMPTY_PAIR * beats)
+    steps = spec.out_channels // folding.lanes
+    empty = int(spec.kernel == 3 and spec.stride == 1)
+    if is_unrolled(steps, folding.weight_memory):
+        return float(CYCLES_OF_AN_EMPTY_PAIR * spec.out_height * (spec.out_width + empty))
+    borders = border_bits(spec.kernel, spec.stride)
+    passes = Passes(
+        width=spec.out_width,
+        empty_columns=empty,
+        steps=steps,
+        trailing=trailing_cycles(spec, folding, gates),
+        latency=lane_tree(spec.fan_in, steps, borders, folding.weight_memory).latency,
+        lag=lag(spec.fan_in, steps),
+        pixel_slots=pixel_slots(spec.fan_in, steps),
+        trailing_slots=trailing_slots(spec.fan_in, steps),
+    )
+    return spec.out_height * row_cycles(passes)
+
+
+def trailing_cycles(spec: GatedConvSpec, folding: LayerFolding, gates: LayerGates | None) -> float:
+    """Return the mean cycles of the trailing pass of a pixel: what the busiest lane has to do, at least one.
+
+    Raises:
+        KeyError: The statistics hold no count for these lanes.
+    """
     if gates is None:
-        trailing = expected_trailing_cycles(spec.out_channels, lanes)
-    else:
-        trailing = max(1.0, gates.largest_lane_count[lanes])
-    pixels = spec.out_height * spec.out_width
-    return pixels * (spec.out_channels // lanes + trailing) + CYCLES_OF_AN_EMPTY_PAIR * (beats - pixels)
+        return expected_trailing_cycles(spec.out_channels, folding.lanes)
+    return max(1.0, gates.largest_lane_count[folding.lanes])
 
 
 def _sliced_cycles(spec: GatedConvSpec, slices: int, gates: LayerGates | None) -> float:
@@ -91,20 +122,49 @@ def classifier_cycles(spec: ClassifierSpec, lanes: int) -> float:
     return float(groups * (spec.features + CLASSIFIER_LATENCY + lanes))
 
 
-def latency_cycles(specs: Sequence[StemSpec | GatedConvSpec | ClassifierSpec], cycles: Sequence[float]) -> float:
+def latency_cycles(specs: Sequence[FoldedSpec], foldings: Sequence[LayerFolding], cycles: Sequence[float]) -> float:
     """Return the cycles from a frame's first word to its last logit, when no other frame is in the accelerator.
 
-    Every layer starts when its window is full, (k // 2)·(width + 1) pixels after the layer before it began, at the pace
-    of the slowest layer so far; the slowest layer then runs through the rest of its frame, and each later one lags by
-    its own window.
+    Every layer ends its rows in order, each no sooner than its own pace allows and a delay after the last row that the
+    row's window needs; the last row of a 3×3 window at stride 1 begins when the last row has arrived.
+
+    Args:
+        specs: Stem, gated convolutions, classifier.
+        foldings: Theirs.
+        cycles: Cycles a frame of each.
     """
-    slowest, started = 0.0, 0.0
-    for spec, own in zip(specs, cycles, strict=True):
-        slowest = max(slowest, own)
-        if not isinstance(spec, ClassifierSpec):
-            waiting = (spec.kernel // 2) * (spec.in_width + 1)
-            started += waiting * slowest / (spec.in_height * spec.in_width) + PIPELINE_CYCLES
-    return started + slowest + cycles[-1]
+    rows = _stem_rows(specs[0], cycles[0])
+    for spec, folding, own in zip(specs[1:-1], foldings[1:-1], cycles[1:-1], strict=True):
+        if isinstance(spec, GatedConvSpec):
+            rows = _conv_rows(spec, rows, own / spec.out_height, _delay(spec, folding, own))
+    return rows[-1] + cycles[-1] + _CYCLES_OF_CONTROL
 
 
-PIPELINE_CYCLES = 20
+def _stem_rows(spec: FoldedSpec, cycles: float) -> list[float]:
+    """Return when each row of the stem's output ends; the first window needs a row and a column."""
+    assert isinstance(spec, StemSpec)
+    row = (cycles - spec.in_width) / spec.out_height
+    return [spec.in_width + _STEM_DELAY + row * (index + 1) for index in range(spec.out_height)]
+
+
+def _conv_rows(spec: GatedConvSpec, before: list[float], row: float, delay: float) -> list[float]:
+    ends: list[float] = []
+    last = len(before) - 1
+    for index in range(spec.out_height):
+        needed = spec.stride * index + spec.kernel // 2
+        start = ends[-1] if ends else 0.0
+        if needed > last:  # nothing more arrives: the row runs at the layer's own pace
+            ends.append(max(start, before[last]) + row + (delay if not ends else 0.0))
+        else:
+            ends.append(max(start + row, before[needed] + delay))
+    return ends
+
+
+def _delay(spec: GatedConvSpec, folding: LayerFolding, cycles: float) -> float:
+    """Return the cycles from the last code that a pixel needs to its residual word."""
+    steps = spec.out_channels // folding.lanes
+    pixel = cycles / (spec.out_height * spec.out_width)
+    if folding.slices > 1:
+        return pixel + _PIPELINE_CYCLES
+    ahead = 0 if is_unrolled(steps, folding.weight_memory) else lag(spec.fan_in, steps)
+    return (ahead + 1) * pixel + steps + _PIPELINE_CYCLES

@@ -39,7 +39,8 @@ def network_totals(design: Design, folding: Folding, gates: GateStatistics | Non
     units = network_units(network, folding, words_of(design, network, device.family))
     lut, ff, bram18, dsp = resources(units, coefficients)
     cycles = layer_cycle_counts(design, folding, gates)
-    latency = latency_cycles(folded_specs(network), cycles)
+    specs, foldings = folded_specs(network), layer_foldings(folding)
+    latency = latency_cycles(specs, foldings, cycles)
     return Totals(lut, ff, int(bram18), int(dsp), max(cycles), latency)
 
 

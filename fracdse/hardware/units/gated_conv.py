@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fracdse.folding import BLOCK_MEMORIES, Memory
 from fracdse.hardware.compressor import (
+    TreeCount,
     chain_sizes,
     constant_rows_count,
     fused_lane_count,
@@ -38,9 +39,31 @@ def lag(taps: int, steps: int) -> int:
     return max(1, -(-(latency + _CYCLES_AROUND_THE_TREE) // (steps + steps // 4 + 1)))
 
 
+def pixel_slots(taps: int, steps: int) -> int:
+    """Return how many pixels' sums may be on their way at once."""
+    return lag(taps, steps) + 3
+
+
+def trailing_slots(taps: int, steps: int) -> int:
+    """Return how many pixels' trailing sums may be on their way at once."""
+    return 2 if steps >= FUSED_STEPS else pixel_slots(taps, steps)
+
+
 def is_unrolled(steps: int, memory: Memory) -> bool:
     """Tell whether a layer computes all its channels at once, with constant weights."""
     return memory == "logic" and steps <= UNROLLED_STEPS
+
+
+def is_balanced(steps: int, borders: int, memory: Memory) -> bool:
+    """Tell whether the weights in a block RAM are stored a border each, which leaves nothing to add to the sums."""
+    rows = power_of_two_at_least(max(2, steps))
+    return memory in BLOCK_MEMORIES and rows << borders <= BALANCED_ROWS
+
+
+def lane_tree(taps: int, steps: int, borders: int, memory: Memory) -> TreeCount:
+    """Count the adder tree of a lane that takes several steps a pixel."""
+    count = fused_lane_count if memory == "logic" and steps <= FUSED_STEPS else stored_lane_count
+    return count(taps, taps.bit_length() + 1, borders > 0 and not is_balanced(steps, borders, memory))
 
 
 def gated_conv_terms(
@@ -114,15 +137,13 @@ def _folded(
     steps, sums = channels // lanes, taps.bit_length() + 1
     step_bits, counts = max(1, (steps - 1).bit_length()), steps.bit_length()
     fused = memory == "logic" and steps <= FUSED_STEPS
-    rows = power_of_two_at_least(max(2, steps))
     blocks = memory in BLOCK_MEMORIES
-    balanced = blocks and rows << borders <= BALANCED_ROWS
+    balanced = is_balanced(steps, borders, memory)
     offsets = borders > 0 and not balanced
-    tree = (fused_lane_count if fused else stored_lane_count)(taps, sums, offsets)
-    slots = lag(taps, steps) + 3
-    trailing_slots = 2 if steps >= FUSED_STEPS else slots
+    tree = lane_tree(taps, steps, borders, memory)
+    slots = pixel_slots(taps, steps)
     queues = ram_luts(lanes * (sums + 1), power_of_two_at_least(max(2, slots * steps)))
-    queues += lanes * ram_luts(sums, power_of_two_at_least(max(2, trailing_slots * steps)))
+    queues += lanes * ram_luts(sums, power_of_two_at_least(max(2, trailing_slots(taps, steps) * steps)))
     queues += lanes * ram_luts(step_bits, power_of_two_at_least(max(2, (slots - 2) * steps)))
     queues += ram_luts(lanes * counts, power_of_two_at_least(slots))
     sizes = chain_sizes(taps)
