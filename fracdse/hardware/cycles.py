@@ -57,8 +57,10 @@ def _binomial(trials: int, count: int, chance: float) -> float:
     return exp(ways + count * log(chance) + (trials - count) * log(1 - chance))
 
 
-def conv_cycles(spec: GatedConvSpec, folding: LayerFolding, gates: LayerGates | None) -> float:
-    """Return the cycles a frame of one gated convolution.
+def conv_cycles(
+    spec: GatedConvSpec, folding: LayerFolding, gates: LayerGates | None, *, awaited: bool = False
+) -> float:
+    """Return the cycles a frame of one gated convolution; `awaited` as in `fracdse.hardware.passes`.
 
     Raises:
         KeyError: The statistics hold no count for these lanes.
@@ -79,6 +81,7 @@ def conv_cycles(spec: GatedConvSpec, folding: LayerFolding, gates: LayerGates | 
         lag=lag(spec.fan_in, steps),
         pixel_slots=pixel_slots(spec.fan_in, steps),
         trailing_slots=trailing_slots(spec.fan_in, steps),
+        awaited=awaited,
     )
     return spec.out_height * row_cycles(passes)
 

@@ -20,7 +20,7 @@ from fracdse.folding import Folding, LayerFolding, lanes_text
 from fracdse.gates import GateStatistics
 from fracdse.hardware.coefficients import coefficients_for
 from fracdse.hardware.devices import Device, load_device
-from fracdse.hardware.layers import FoldedSpec, Words, folded_specs, shared_units, words_of
+from fracdse.hardware.layers import FoldedSpec, Words, awaited_layers, folded_specs, shared_units, words_of
 from fracdse.hardware.network import network_layers
 from fracdse.hardware.options import (
     RESOURCES,
@@ -127,18 +127,18 @@ def solver_layers(specs: Sequence[FoldedSpec], words: Words, gates: GateStatisti
     layer_gates = iter(gates.layers if gates else ())
     layers: list[Layer] = []
     before: FoldedSpec | None = None
-    for spec in map(nameless, specs):
+    for spec, awaited in zip(map(nameless, specs), awaited_layers(specs), strict=True):
         table = layer_table(spec, before, words)
         if gates is not None and isinstance(spec, GatedConvSpec):
             statistics = next(layer_gates)
             try:
-                cycles = layer_cycles(spec, words, statistics)
+                cycles = layer_cycles(spec, words, statistics, awaited)
             except KeyError as error:
                 raise ConfigError(
                     f"the gate statistics of layer '{statistics.name}' hold no largest lane count for {error} lanes"
                 ) from error
         else:
-            cycles = cycles_without_gates(spec, words)
+            cycles = cycles_without_gates(spec, words, awaited)
         layers.append(Layer(table, cycles))
         before = spec
     return layers

@@ -136,6 +136,16 @@ def folded_specs(layers: Sequence[LayerSpec]) -> tuple[FoldedSpec, ...]:
     return tuple(spec for spec in layers if not isinstance(spec, PoolSpec))
 
 
+def awaited_layers(specs: Sequence[FoldedSpec]) -> tuple[bool, ...]:
+    """Tell of each layer whether a gated convolution without a queue of codes follows it."""
+    following = (*specs[1:], None)
+    return tuple(
+        isinstance(spec, GatedConvSpec)
+        and code_pixels(spec.in_width, spec.kernel, spec.stride, spec.si is not None, 1) == 0
+        for spec in following
+    )
+
+
 def layer_foldings(folding: Folding) -> tuple[LayerFolding, ...]:
     """Return the foldings in the order of `folded_specs`."""
     return (folding.stem, *folding.convs, folding.classifier)

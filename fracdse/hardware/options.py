@@ -108,22 +108,22 @@ def resources(units: tuple[Unit, ...], coefficients: Coefficients) -> tuple[floa
     )
 
 
-def option_cycles(spec: FoldedSpec, folding: LayerFolding, gates: LayerGates | None) -> float:
-    """Return the cycles a frame of a layer with a folding."""
+def option_cycles(spec: FoldedSpec, folding: LayerFolding, gates: LayerGates | None, awaited: bool) -> float:
+    """Return the cycles a frame of a layer with a folding; `awaited` as `awaited_layers` says."""
     if isinstance(spec, StemSpec):
         return stem_cycles(spec, folding.lanes, folding.slices)
     if isinstance(spec, ClassifierSpec):
         return classifier_cycles(spec, folding.lanes)
-    return conv_cycles(spec, folding, gates)
+    return conv_cycles(spec, folding, gates, awaited=awaited)
 
 
 @lru_cache(maxsize=20_000)
-def cycles_without_gates(spec: FoldedSpec, words: Words) -> FloatArray:
+def cycles_without_gates(spec: FoldedSpec, words: Words, awaited: bool) -> FloatArray:
     """Return the cycles of every folding of a nameless layer with the prior of `fracdse.hardware.cycles`."""
-    return layer_cycles(spec, words, None)
+    return layer_cycles(spec, words, None, awaited)
 
 
-def layer_cycles(spec: FoldedSpec, words: Words, gates: LayerGates | None) -> FloatArray:
+def layer_cycles(spec: FoldedSpec, words: Words, gates: LayerGates | None, awaited: bool) -> FloatArray:
     """Return the cycles a frame of every folding of a layer, shape (choices, memories).
 
     Raises:
@@ -131,5 +131,8 @@ def layer_cycles(spec: FoldedSpec, words: Words, gates: LayerGates | None) -> Fl
     """
     memories = allowed_memories(spec, words)
     return np.array(
-        [[option_cycles(spec, _folding(share, memory), gates) for memory in memories] for share in choices(spec)]
+        [
+            [option_cycles(spec, _folding(share, memory), gates, awaited) for memory in memories]
+            for share in choices(spec)
+        ]
     )

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 # From the last leading step of a pixel to the first cycle in which its gates may be used, and from the end of its
-# trailing pass to its first sum, both beside the latency of the adder tree. Of the latter one cycle is the next
-# layer's: a whole pixel of codes waits there until the one before has been taken.
+# trailing pass to its first sum, both beside the latency of the adder tree.
 _CYCLES_TO_A_GATE = 3
-_CYCLES_TO_A_SUM = 3
+_CYCLES_TO_A_SUM = 2
 _ROWS_TO_SETTLE, _ROWS_MEASURED = 2, 3
 
 
@@ -24,6 +23,7 @@ class Passes:
 
     `empty_columns` is 1 where a row begins with a column without a window; `trailing` is the mean length of a trailing
     pass; `pixel_slots` and `trailing_slots` are the pixels whose sums, and whose trailing sums, may be on their way.
+    `awaited` says that the next layer has no queue of codes: a pixel then waits a cycle for the one before to be taken.
     """
 
     width: int
@@ -34,6 +34,7 @@ class Passes:
     lag: int
     pixel_slots: int
     trailing_slots: int
+    awaited: bool
 
 
 @lru_cache(maxsize=100_000)
@@ -69,6 +70,6 @@ def _trailing_pass(passes: Passes, columns: list[int | None], led: list[float], 
     if pixel >= passes.trailing_slots:
         now = max(now, left[pixel - passes.trailing_slots])
     now += passes.trailing
-    first_sum = max(left[-1] if left else 0.0, now + passes.latency + _CYCLES_TO_A_SUM)
+    first_sum = max(left[-1] if left else 0.0, now + passes.latency + _CYCLES_TO_A_SUM + passes.awaited)
     left.append(first_sum + passes.steps)
     return now

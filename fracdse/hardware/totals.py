@@ -13,7 +13,7 @@ from fracdse.hardware.coefficients import coefficients_for
 from fracdse.hardware.cycles import latency_cycles
 from fracdse.hardware.devices import load_device
 from fracdse.hardware.folding import solve_or_none, solver_layers
-from fracdse.hardware.layers import folded_specs, layer_foldings, network_units, words_of
+from fracdse.hardware.layers import awaited_layers, folded_specs, layer_foldings, network_units, words_of
 from fracdse.hardware.network import network_layers
 from fracdse.hardware.options import option_cycles, resources
 from fracdse.topology import GatedConvSpec
@@ -48,9 +48,10 @@ def layer_cycle_counts(design: Design, folding: Folding, gates: GateStatistics |
     """Return the cycles a frame of stem, gated convolutions and classifier."""
     statistics = iter(gates.layers) if gates else None
     cycles = []
-    for spec, layer in zip(folded_specs(network_layers(design)), layer_foldings(folding), strict=True):
+    specs = folded_specs(network_layers(design))
+    for spec, layer, awaited in zip(specs, layer_foldings(folding), awaited_layers(specs), strict=True):
         given = next(statistics) if statistics and isinstance(spec, GatedConvSpec) else None
-        cycles.append(option_cycles(spec, layer, given))
+        cycles.append(option_cycles(spec, layer, given, awaited))
     return cycles
 
 

@@ -1,6 +1,6 @@
 """Drawing, synthesising and storing calibration points, one draw after the other, so that a killed run goes on.
 
-Draws come in turn: a whole small network, whose units are all synthesised, and a sample of single units out of wider
+Draws come in turn: two whole small networks, whose units are all synthesised, and a sample of single units out of wider
 networks. The next draw is generated while Yosys works on the last one.
 """
 
@@ -87,10 +87,11 @@ def synthesise_points(
 
 
 def _names(seed: int) -> Iterator[str]:
-    """Yield the names of the draws of a seed: networks and samples of units in turn."""
+    """Yield the names of the draws of a seed: two networks and a sample of units in turn."""
     index = 0
     while True:
-        yield f"{seed}-network-{index}"
+        yield f"{seed}-network-{2 * index}"
+        yield f"{seed}-network-{2 * index + 1}"
         yield f"{seed}-units-{index}"
         index += 1
 
