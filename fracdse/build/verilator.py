@@ -23,6 +23,15 @@ _VERILATOR_OPTIONS = (
     "--cc", "--prefix", MODEL_CLASS, "--no-timing", "--no-assert", "-O3", "--x-assign", "fast",
     "--x-initial", "fast", "--output-split", "20000", "--output-split-cfuncs", "2000",
 )  # fmt: skip
+# Handshakes of the units that the bench can look at when nothing moves any more.
+_VISIBLE_FILE, _VISIBLE = (
+    "visible.vlt",
+    """\
+`verilator_config
+public_flat_rd -module "accelerator.*" -var "*__valid"
+public_flat_rd -module "accelerator.*" -var "*__ready"
+""",
+)
 # Lint that says something is wrong with the hardware; the rest is style that generated Verilog need not have.
 _LINT = ("-Wall", "-Wno-DECLFILENAME", "-Wno-UNUSEDSIGNAL", "-Wno-UNUSEDPARAM", "-Wno-fatal")
 _FAST, _SLOW = "-O2", "-O0"
@@ -72,7 +81,7 @@ def compile_model(
     }
     tools = (find_verilator().version, find_compiler().version)
     everything = [text for pair in sorted({**files, **sources}.items()) for text in pair]
-    key = digest_of(*tools, *_VERILATOR_OPTIONS, *_flags(), _FAST, _SLOW, top, *everything)
+    key = digest_of(*tools, *_VERILATOR_OPTIONS, _VISIBLE, *_flags(), _FAST, _SLOW, top, *everything)
     executable = (options.cache or cache_folder()) / "verilator" / key / "model"
     if not executable.is_file():
         _build(files, sources, top, executable, options)
@@ -119,7 +128,7 @@ def _model_folder(files: Mapping[str, str], top: str, cache: Path, options: Comp
     """Return the folder of a design's objects and headers, compiled once for whatever main they are linked with."""
     texts = [text for pair in sorted(files.items()) for text in pair]
     tools = (find_verilator().version, find_compiler().version)
-    key = digest_of(*tools, *_VERILATOR_OPTIONS, *_flags(), _FAST, _SLOW, top, *texts)
+    key = digest_of(*tools, *_VERILATOR_OPTIONS, _VISIBLE, *_flags(), _FAST, _SLOW, top, *texts)
     target = cache / f"objects-{key}"
     if target.is_dir():
         return target
@@ -127,7 +136,9 @@ def _model_folder(files: Mapping[str, str], top: str, cache: Path, options: Comp
     try:
         _write(folder, files)
         quiet = ("-Wno-fatal", "-Wno-lint", "-Wno-style")
-        _verilate([*_VERILATOR_OPTIONS, *quiet, "--top-module", top, "--Mdir", ".", *files], folder, options.timeout_s)
+        (folder / _VISIBLE_FILE).write_text(_VISIBLE)
+        arguments = [*_VERILATOR_OPTIONS, *quiet, "--top-module", top, "--Mdir", ".", _VISIBLE_FILE, *files]
+        _verilate(arguments, folder, options.timeout_s)
         build = CppBuild(folder, _flags(), options.jobs, deadline)
         model = [(path, _SLOW if "__Slow" in path.name else _FAST) for path in sorted(folder.glob("*.cpp"))]
         for level in (_FAST, _SLOW):

@@ -10,7 +10,7 @@ from fracdse.build.simulation import SimulationOptions, simulate
 from fracdse.build.verilator import lint
 from fracdse.build.verilog import to_verilog
 from fracdse.design import AcceleratorChoices, Design, ImageFormat, NetworkChoices
-from fracdse.errors import ConfigError
+from fracdse.errors import BuildFailed, ConfigError
 from fracdse.folding import Folding, LayerFolding
 from fracdse.program.executor import Executor
 
@@ -56,6 +56,15 @@ def test_sliced_lanes_give_the_programs_bits_beside_whole_ones():
     for memory, slices in (("bram", (3, 3, 3, 6, 6, 12)), ("logic", (1, 3, 1, 3, 6, 3))):
         folding = random_folding(PLAIN, lanes, memory=memory, slices=slices)
         check(PLAIN, folding, random_program(PLAIN), HURRY)
+
+
+def test_a_stalled_run_names_the_streams_between_units(plain):
+    program, folding = plain
+    verilog = to_verilog(to_rtlil(program, folding, BUILD_ID))
+    images = np.zeros((2, 8, 8, 1), dtype=np.uint8)
+    impatient = SimulationOptions(patience_cycles=20, jobs=1)
+    with pytest.raises(BuildFailed, match=r"offered and not taken inside: .*shortcut_stage2_block0_conv1\.x"):
+        simulate(verilog, images, top=TOP_NAME, classes=4, gated_layers=6, options=impatient)
 
 
 def test_text_is_reproducible_and_lint_is_clean(plain):

@@ -4,6 +4,7 @@
 // stream rules: an offered word stays offered and unchanged until it is taken.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
@@ -13,6 +14,7 @@
 #include "Vaccelerator.h"
 #include "registers.h"
 #include "verilated.h"
+#include "verilated_syms.h"
 
 struct Random {  // xorshift64*: Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8 (2003)
     uint64_t state;
@@ -159,19 +161,20 @@ class Bench {
         return low | static_cast<uint64_t>(read(address + 4)) << 32;
     }
 
-    // Which stream waits for which side, in words.
+    // Which stream waits for which side, in words: the two ends, and the streams between units that are held up.
     std::string state() const {
         std::string text = "input stream: " + std::to_string(words_sent_) + " words accepted, ";
         text += words_left_ == 0 ? "none left"
                                  : std::to_string(words_left_) + " left and s_axis_tready " +
                                        (top_->s_axis_tready ? "high" : "low");
         text += "; output stream: " + std::to_string(taken.size()) + " logits taken, m_axis_tvalid ";
-        return text + (top_->m_axis_tvalid ? "high" : "low");
+        return text + (top_->m_axis_tvalid ? "high" : "low") + held_up();
     }
 
   private:
     static constexpr int kAxiPatience = 10000;
-    VerilatedContext context_;
+    static constexpr int kMostNamed = 12;
+    mutable VerilatedContext context_;
     std::unique_ptr<Vaccelerator> top_;
     Pauses source_pauses_, sink_pauses_;
     uint64_t patience_, idle_ = 0;
@@ -179,6 +182,29 @@ class Bench {
     uint64_t words_left_ = 0, words_sent_ = 0;
     bool offering_ = false, offered_before_ = false;
     uint32_t offered_word_ = 0;
+
+    // The streams that are offered (`…__valid`) and not taken (`…__ready`), by unit and port; empty where none is.
+    std::string held_up() const {
+        std::string text;
+        int count = 0;
+        for (const auto& [path, scope] : *context_.scopeNameMap()) {
+            const std::string place(path);  // TOP, the top module, a unit: what lies deeper says the same again
+            if (!scope->varsp() || std::count(place.begin(), place.end(), '.') != 2) continue;
+            const std::string unit = place.substr(place.rfind('.') + 1);
+            for (const auto& [name, variable] : *scope->varsp()) {
+                const std::string valid(name);
+                const size_t end = valid.rfind("__valid");
+                if (end == std::string::npos || end + 7 != valid.size()) continue;
+                const VerilatedVar* ready = scope->varFind((valid.substr(0, end) + "__ready").c_str());
+                if (!ready || !is_set(variable) || is_set(*ready)) continue;
+                if (++count <= kMostNamed) text += (count == 1 ? "" : ", ") + unit + "." + valid.substr(0, end);
+            }
+        }
+        if (count > kMostNamed) text += " and " + std::to_string(count - kMostNamed) + " more";
+        return count ? "; offered and not taken inside: " + text : "";
+    }
+
+    static bool is_set(const VerilatedVar& bit) { return *static_cast<const CData*>(bit.datap()) != 0; }
 
     // Let inputs that were just set reach the outputs.
     void settle() {
