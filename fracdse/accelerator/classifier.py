@@ -2,11 +2,13 @@
 
 Stream in: `pooled`, features in a layer's schedule, one frame after the other. Stream out: `logits`, class 0 first;
 `last` is set beside a frame's last class. Lane p computes class g·lanes + p in group g: a group takes as many cycles
-as there are features, 5 more, and one for each of its logits. Two frames of features are held, so that one can arrive
-while the other is computed. A lane takes one DSP slice.
+as there are features, some more, and one for each of its logits. Two frames of features are held, so that one can
+arrive while the other is computed. A lane takes one DSP slice, or none in a power-of-two design.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
@@ -33,6 +35,7 @@ class Classifier(wiring.Component):
         lanes: Classes computed at once; divides their number.
         weight_memory: Where the weights lie: block RAM, or LUT logic for the other two.
         pooled_bits: Width of a feature.
+        use_dsp: Whether products are taken by DSP slices, or added up from shifted features in LUTs.
     """
 
     def __init__(
@@ -43,12 +46,14 @@ class Classifier(wiring.Component):
         lanes: int,
         weight_memory: WeightMemory,
         pooled_bits: int,
+        use_dsp: bool = True,
     ) -> None:
         self._program = program
         self._schedule = schedule
         self._lanes = lanes
         self._memory = weight_memory
         self._pooled_bits = pooled_bits
+        self._use_dsp = use_dsp
         self._groups = program.weight.shape[0] // lanes
         super().__init__(
             {
@@ -75,17 +80,18 @@ class Classifier(wiring.Component):
 
         feature = self._features(m, frames, frame_done, step, lane)
         weights = self._weights(m, running, frame_done)
-        # One cycle for the memories, one for the operands, one for the product, one for the sum.
-        marks = Cat(running, first, last, last_group)
-        group = _delayed(m, group, 3)[3]
-        stages = _delayed(m, marks, 4)
         operand = Signal(signed(self._pooled_bits), reset_less=True)
         m.d.sync += operand.eq(feature)
+        products = [self._product(m, operand, weight) for weight in weights]
+        # One cycle for the memories, one for the operands, some for the product, one for the sum.
+        ready = 2 + products[0].latency
+        group = _delayed(m, group, ready)[ready]
+        stages = _delayed(m, Cat(running, first, last, last_group), ready + 1)
         sums = []
-        for index in range(self._lanes):
+        for index, product in enumerate(products):
             biases = [int(value) for value in self._program.bias[index :: self._lanes]]
-            sums.append(self._sum(m, operand, weights[index], group, biases, stages[3]))
-        self._send(m, sums, stages[4], free)
+            sums.append(self._sum(m, product.value, group, biases, stages[ready]))
+        self._send(m, sums, stages[ready + 1], free)
         return m
 
     def _feature_counters(self, m: Module, running: Value) -> tuple[Value, Value, Value, Value]:
@@ -139,12 +145,22 @@ class Classifier(wiring.Component):
         m.d.sync += held.eq(rom.data)
         return [held.word_select(lane, bits).as_signed() for lane in range(self._lanes)]
 
-    def _sum(self, m: Module, operand: Value, weight: Value, group: Value, biases: list[int], marks: Value) -> Signal:
-        """Multiply and add up; the sum starts from the bias where `marks` says 'first'."""
-        product = Signal.like(operand * weight, name="product", reset_less=True)
+    def _product(self, m: Module, operand: Value, weight: Value) -> _Product:
+        """Multiply in a DSP slice, or add the operand once a bit of the weight, shifted, in pairs."""
+        if self._use_dsp:
+            return _Product(_registered(m, operand * weight), 1)
+        rows = [Mux(weight[bit], operand, 0).as_signed() << bit for bit in range(len(weight) - 1)]
+        rows.append(-(Mux(weight[-1], operand, 0).as_signed() << (len(weight) - 1)))
+        latency = 0
+        while len(rows) > 1 or not latency:
+            pairs = [sum(rows[first + 1 : first + 2], start=rows[first]) for first in range(0, len(rows), 2)]
+            rows, latency = [_registered(m, pair) for pair in pairs], latency + 1
+        return _Product(rows[0], latency)
+
+    def _sum(self, m: Module, product: Value, group: Value, biases: list[int], marks: Value) -> Signal:
+        """Add products up; the sum starts from the bias where `marks` says 'first'."""
         bias = constant_table(m, group, biases, name="bias")
         total = Signal(signed(LOGIT_BITS), name="total", reset_less=True)
-        m.d.sync += product.eq(operand * weight)
         with m.If(marks[0]):
             m.d.sync += total.eq(Mux(marks[1], bias, total) + product)
         return total
@@ -167,6 +183,20 @@ class Classifier(wiring.Component):
             m.d.sync += (held[lane].eq(held[lane + 1]) for lane in range(self._lanes - 1))
             with m.If(left == 1):
                 m.d.sync += free.eq(1)
+
+
+@dataclass(frozen=True)
+class _Product:
+    """A product, `latency` cycles after its operands."""
+
+    value: Value
+    latency: int
+
+
+def _registered(m: Module, value: Value) -> Signal:
+    register = Signal.like(value, name="product", reset_less=True)
+    m.d.sync += register.eq(value)
+    return register
 
 
 def _delayed(m: Module, value: Value, cycles: int) -> list[Value]:

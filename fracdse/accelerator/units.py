@@ -90,6 +90,7 @@ def make_units(program: Program, folding: Folding, build_id: int) -> Units:
         lanes=folding.classifier.lanes,
         weight_memory=folding.classifier.weight_memory,
         pooled_bits=pool.pooled_bits,
+        use_dsp=not program.design.network.power_of_two,
     )
     control = Control(
         build_id=build_id,

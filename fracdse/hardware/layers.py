@@ -32,6 +32,7 @@ class Words:
     weight_memory: WeightMemory
     family: str
     pool_pixels: int
+    power_of_two: bool = False
 
 
 def words_of(design: Design, layers: Sequence[LayerSpec], family: str) -> Words:
@@ -39,8 +40,9 @@ def words_of(design: Design, layers: Sequence[LayerSpec], family: str) -> Words:
     choices = design.accelerator
     pixels = next(spec.height * spec.width for spec in layers if isinstance(spec, PoolSpec))
     return Words(
-        choices.feature_bits, choices.constant_bits, choices.input_layer, choices.weight_memory, family, pixels
-    )
+        choices.feature_bits, choices.constant_bits, choices.input_layer, choices.weight_memory, family, pixels,
+        design.network.power_of_two,
+    )  # fmt: skip
 
 
 def outputs(spec: FoldedSpec) -> int:
@@ -121,6 +123,8 @@ def units_between(
             "producer_lanes": producer.lanes, "pooled_bits": min(_POOLED_BITS, words.feature_bits + 1),
             "constant_bits": words.constant_bits, "memory": folding.weight_memory,
         }  # fmt: skip
+        if words.power_of_two:
+            classifier["use_dsp"] = False
         return (Unit("pool", "pool", pool), Unit(spec.name, "classifier", classifier))
     return ()
 

@@ -34,8 +34,8 @@ def test_pool_matches_the_contract(channels, lanes, pixels, shift):
 @pytest.mark.parametrize(
     ("features", "feature_lanes", "classes", "lanes"), [(6, 2, 4, 1), (8, 4, 6, 3), (4, 1, 10, 10), (3, 3, 2, 1)]
 )
-@pytest.mark.parametrize("memory", ["logic", "bram"])
-def test_classifier_matches_the_contract(features, feature_lanes, classes, lanes, memory):
+@pytest.mark.parametrize(("memory", "use_dsp"), [("logic", True), ("bram", True), ("bram", False)])
+def test_classifier_matches_the_contract(features, feature_lanes, classes, lanes, memory, use_dsp):
     rng = np.random.default_rng(classes)
     program = ClassifierProgram(
         0, rng.integers(-2048, 2048, (classes, features)), rng.integers(-(1 << 20), 1 << 20, classes), 1.0
@@ -43,7 +43,7 @@ def test_classifier_matches_the_contract(features, feature_lanes, classes, lanes
     schedule = Schedule(feature_lanes, tuple(int(c) for c in rng.permutation(features)))
     p = rng.integers(-512, 512, (5, features))
     p[0], p[1] = -512, 511
-    unit = Classifier(program, schedule, lanes=lanes, weight_memory=memory, pooled_bits=10)
+    unit = Classifier(program, schedule, lanes=lanes, weight_memory=memory, pooled_bits=10, use_dsp=use_dsp)
     beats = p[:, list(schedule.order)].reshape(-1, feature_lanes).tolist()
     want = (p @ program.weight.T + program.bias).reshape(-1).tolist()
     for gaps, stalls in ((0.0, 0.0), (0.5, 0.6)):

@@ -50,10 +50,9 @@ def test_exact_figures_have_no_interval_and_fitted_ones_do() -> None:
     assert {figure.kind for _, figure in figures.items()} == {"estimated"}
 
 
-def test_power_of_two_scales_need_no_multiplier_but_the_classifiers() -> None:
+def test_power_of_two_scales_need_no_multiplier() -> None:
     design = replace(SMALL, network=replace(SMALL.network, power_of_two=True))
-    folding = solve(design)
-    assert estimate(design, folding=folding).dsp.value == folding.classifier.lanes
+    assert estimate(design).dsp.value == 0
 
 
 def test_an_unknown_device_is_refused() -> None:

@@ -12,9 +12,16 @@ LOGIT_BITS = 32
 
 
 def classifier_terms(
-    features: int, classes: int, lanes: int, producer_lanes: int, pooled_bits: int, constant_bits: int, memory: Memory
+    features: int,
+    classes: int,
+    lanes: int,
+    producer_lanes: int,
+    pooled_bits: int,
+    constant_bits: int,
+    memory: Memory,
+    use_dsp: bool = True,
 ) -> UnitTerms:
-    """Count the classifier.
+    """Count the classifier; without DSP slices a product is as many additions as its weight has bits, less one.
 
     A logit has 32 bits, which leaves a weight about 36 − pooled_bits − bits of the number of features: the width that
     the lowering gives is within a bit of it and depends on the weights.
@@ -31,15 +38,17 @@ def classifier_terms(
             "weights": 0 if blocks else lanes * rom_luts(weight_bits, words),
             "biases": lanes * rom_luts(32, groups),
             "lane_bits": lanes * 32,
+            "shifted_bits": 0 if use_dsp else lanes * weight_bits * (pooled_bits + 2),
             "address": words.bit_length(),
             "one": 1,
         },
         ff={
             "lane_bits": lanes * 32,
             "product_bits": lanes * (weight_bits + pooled_bits),
+            "shifted_bits": 0 if use_dsp else lanes * weight_bits * (pooled_bits + 2),
             "address": words.bit_length(),
             "one": 1,
         },
         bram18=(bram18(lanes * weight_bits, words) if blocks else 0) + stream_bram18(*feature_memory),
-        dsp=lanes * product_dsps(pooled_bits, weight_bits),
+        dsp=lanes * product_dsps(pooled_bits, weight_bits) if use_dsp else 0,
     )
