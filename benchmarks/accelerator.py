@@ -1,10 +1,12 @@
 """Generate, simulate and synthesise the accelerator of a network, beside the published FracBNN accelerator's figures.
 
     python benchmarks/accelerator.py DESIGN_DIR --data FOLDER [--images 100] [--lanes 8,4,2] [--skip-synthesis]
+    python benchmarks/accelerator.py DESIGN_DIR --data FOLDER --fps 2807 --bram18 40 --words 18
 
 DESIGN_DIR is a trained network, as `fracdse import fracbnn` or `fracdse train` write it. `--lanes` gives the lanes of
-the three stages; without it the folding is solved for the device. Channels are dealt to lanes by the gates measured on
-images of the training set, except in layers that are computed unrolled, where nothing depends on them.
+the three stages; without it the folding is solved for the device: the highest rate at `--lut-share` of its LUTs, or the
+fewest LUTs at `--fps`, with as many blocks of RAM as `--bram18` says. Channels are dealt to lanes by the gates measured
+on images of the training set, except in layers that are computed unrolled, where nothing depends on them.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +26,11 @@ from fracdse.build.simulation import simulate
 from fracdse.build.synthesis import synthesise
 from fracdse.build.verilog import to_verilog
 from fracdse.design import Design
-from fracdse.folding import Folding, LayerFolding, Memory
+from fracdse.folding import Folding, LayerFolding, Memory, lanes_text
+from fracdse.hardware.devices import load_device
 from fracdse.hardware.estimate import estimate
 from fracdse.hardware.folding import solve
+from fracdse.hardware.layers import layer_foldings
 from fracdse.network import export_parameters, load_network
 from fracdse.program import Executor, lower
 from fracdse.system import TOP_MODULE
@@ -56,19 +61,37 @@ def stage_folding(design: Design, lanes: list[int]) -> Folding:
     return Folding(LayerFolding("stem", lanes[0], "logic"), convs, LayerFolding("classifier", 1, "bram"))
 
 
+def asked_design(design: Design, arguments: argparse.Namespace) -> Design:
+    """Return the design with the words, rate and share of LUTs asked for."""
+    words = {"feature_bits": arguments.words, "constant_bits": arguments.words} if arguments.words else {}
+    goal = {"folding": "smallest at fps", "fps": arguments.fps} if arguments.fps else {}
+    share = {"lut_share": arguments.lut_share} if arguments.lut_share else {}
+    return replace(design, accelerator=replace(design.accelerator, **words, **goal, **share))
+
+
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     train, test = (load_dataset(arguments.data, split) for split in ("train", "test"))
-    program = lower(export_parameters(load_network(arguments.design)), train.images[:CALIBRATION_IMAGES])
+    parameters = export_parameters(load_network(arguments.design))
+    design = asked_design(parameters.design, arguments)
+    program = lower(replace(parameters, design=design), train.images[:CALIBRATION_IMAGES])
     gates = Executor(program).run(train.images[:CALIBRATION_IMAGES]).gates
     lanes = arguments.lanes
-    folding = stage_folding(program.design, lanes) if lanes else solve(program.design, gates)
+    device = load_device(design.device)
+    if arguments.bram18:
+        fewer = device.bram18.model_copy(update={"value": arguments.bram18})
+        device = device.model_copy(update={"bram18": fewer})
+    folding = stage_folding(design, lanes) if lanes else solve(design, gates, device)
     if not arguments.natural_order:
         folding, gates = deal_channels(folding, gates, program, train.images[:ORDER_IMAGES])
     started = time.perf_counter()
     rtlil = to_rtlil(program, folding, 1)
     generated = time.perf_counter() - started
-    found: dict[str, Any] = {"lanes": [layer.lanes for layer in folding.convs], "RTLIL s": round(generated, 1)}
-    figures = estimate(program.design, gates, folding)
+    found: dict[str, Any] = {
+        "lanes": " ".join(map(lanes_text, layer_foldings(folding))),
+        "weights in": " ".join(layer.weight_memory for layer in folding.convs),
+        "RTLIL s": round(generated, 1),
+    }
+    figures = estimate(design, gates, folding)
     found["estimated"] = {name: round(figure.value, 1) for name, figure in figures.items()}
     if arguments.images:
         images = test.images[: arguments.images]
@@ -97,6 +120,10 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--lanes", type=lambda text: [int(part) for part in text.split(",")])
+    parser.add_argument("--fps", type=float, help="take the fewest LUTs at this rate")
+    parser.add_argument("--lut-share", type=float, help="share of the device's LUTs to use, 0 to 1")
+    parser.add_argument("--bram18", type=int, help="blocks of RAM to use, where not all of the device's")
+    parser.add_argument("--words", type=int, help="bits of features and constants, where not the design's")
     parser.add_argument("--natural-order", action="store_true", help="do not deal channels to lanes by their gates")
     parser.add_argument("--skip-synthesis", action="store_true")
     parser.add_argument("--json", type=Path)
