@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from fracdse.design import Design
 from fracdse.records import TrialRecord
-from fracdse.search.heartbeat import Heartbeat, stale_trial_ids
+from fracdse.search.heartbeat import Heartbeat, LifeWatch
 from fracdse.search.locks import FileLock
 from fracdse.search.objective import AtRung
 from fracdse.search.params import Params, all_params, params_key, random_params, suggest
@@ -39,6 +41,7 @@ from fracdse.search.trial_facts import (
 _REPEATS_BEFORE_CHANCE = 5
 _RANDOM_ATTEMPTS = 1000
 _LARGEST_LISTED_SPACE = 20_000
+_LOOK_AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,14 @@ class Asker:
     owner: str
     optuna_study: optuna.Study = field(init=False)
     sampler: optuna.samplers.BaseSampler
+    _abandoned: set[int] = field(init=False, default_factory=set)
+    _watch: LifeWatch = field(init=False)
 
     def __post_init__(self) -> None:
         self.optuna_study = optuna.load_study(
             study_name=self.study.name, storage=self.study.storage, sampler=self.sampler
         )
+        self._watch = LifeWatch(self.study.storage, self.optuna_study._study_id)
 
     def next(self, target: int) -> Asked | None:
         """Return the next design, or None when `target` trials count or no untried design is left."""
@@ -81,27 +87,35 @@ class Asker:
     def _try(self, target: int, by_chance: bool) -> Asked | _Again | None:
         """Ask once: a design, None at the end, or the wish to be called again because the design was a repeat."""
         if self.study.in_database:
-            stale = stale_trial_ids(self.study.storage, self.optuna_study._study_id)
-            requeue_interrupted(self.study, lambda trial: trial._trial_id in stale)
+            dead = self._watch.dead() | self._abandoned
+            requeue_interrupted(self.study, lambda trial: trial._trial_id in dead)
+            self._abandoned.clear()
         trials = self.optuna_study.get_trials(deepcopy=False)
         if counted(trials) >= target:
-            return None
+            if not self._watch.suspects_any:
+                return None
+            time.sleep(_LOOK_AGAIN_SECONDS)
+            return _Again()
         waiting = any(trial.state == TrialState.WAITING for trial in trials)
         if by_chance and not waiting and not self._enqueue_unseen(trials):
             return None
         asked = self._ask_once(trials)
-        if asked is None or self._came_second(asked, target):
+        if asked is None:
             return _Again()
-        return asked
+        with self._alive_if_done(asked.trial, asked.heartbeat):
+            return _Again() if self._came_second(asked, target) else asked
 
     def _came_second(self, asked: Asked, target: int) -> bool:
         """Void a trial that another machine, asking at the same time, made one too many or a repeat."""
         if not self.study.in_database:
             return False
         earlier = self.optuna_study.get_trials(deepcopy=False)[: asked.trial.number]
-        if counted(earlier) < target and _same_design(earlier, asked.trial.params) is None:
+        twin = _same_design(earlier, asked.trial.params)
+        if counted(earlier) < target and twin is None:
             return False
         asked.heartbeat.stop()
+        if twin is not None:
+            asked.trial.set_user_attr(COPY_OF, twin.number)
         asked.trial.set_user_attr(VOID, "another machine was first")
         self.optuna_study.tell(asked.trial, state=TrialState.FAIL)
         return True
@@ -136,7 +150,22 @@ class Asker:
             warnings.filterwarnings("ignore", "Heartbeat of storage is supposed")
             trial = self.optuna_study.ask()
         heartbeat = Heartbeat(self.study.storage, trial._trial_id)
-        heartbeat.start()
+        with self._alive_if_done(trial, heartbeat):
+            heartbeat.start()
+            return self._begin(trial, heartbeat, earlier)
+
+    @contextmanager
+    def _alive_if_done(self, trial: optuna.Trial, heartbeat: Heartbeat) -> Iterator[None]:
+        """Give a trial up if the block fails: nobody works on it then, so it must not look alive."""
+        try:
+            yield
+        except BaseException:
+            heartbeat.stop()
+            self._abandoned.add(trial._trial_id)
+            raise
+
+    def _begin(self, trial: optuna.Trial, heartbeat: Heartbeat, earlier: list[FrozenTrial]) -> Asked | None:
+        """Choose the trial's design; None where it repeats one of `earlier`, whose result answers for it."""
         params = suggest(trial, self.study.space)
         same = _same_design(earlier, params)
         if same is not None:

@@ -13,8 +13,9 @@ from fracdse.errors import FracdseError
 from fracdse.search.journal import JOURNAL_NAME
 from fracdse.search.journal_entries import parsed_entry
 from fracdse.search.params import params_key
+from fracdse.search.resuming import INTERRUPTED, WORKER_DIED
 from fracdse.search.study import META_NAME, Study, open_study
-from fracdse.search.trial_facts import COPY_OF, RESULT, RETRY_OF, START, VOID, to_record
+from fracdse.search.trial_facts import RESULT, RETRY_OF, START, VOID, to_record
 
 Severity = Literal["note", "error"]
 
@@ -96,11 +97,17 @@ def _check_trial(trial: FrozenTrial) -> list[Finding]:
 
 def _check_doubles(trials: list[FrozenTrial]) -> list[Finding]:
     retries = Counter(
-        trial.user_attrs[RETRY_OF]
-        for trial in trials
-        if RETRY_OF in trial.user_attrs and COPY_OF not in trial.user_attrs
+        trial.user_attrs[RETRY_OF] for trial in trials if RETRY_OF in trial.user_attrs and VOID not in trial.user_attrs
     )
+    retried = {trial.user_attrs.get(RETRY_OF) for trial in trials}
     findings = [
+        Finding("error", f"interrupted trial {trial.number} was not put back")
+        for trial in trials
+        if trial.user_attrs.get(VOID) in (INTERRUPTED, WORKER_DIED)
+        and START in trial.user_attrs
+        and trial.number not in retried
+    ]
+    findings += [
         Finding("error", f"interrupted trial {number} was run again {count} times")
         for number, count in retries.items()
         if count > 1

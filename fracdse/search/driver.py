@@ -104,7 +104,7 @@ def _run_on_ray(study: Study, data: StudyData, plan: Plan, listener: Listener) -
     assert plan.ray is not None
     seed = sampler_seed(study, 0)
     asker = Asker(study, f"{machine_owner(study)}/ray", make_sampler(plan.sampler, study.space, seed))
-    run_on_ray(make_problem(study.space, data), asker, plan.budget, listener, plan.ray)
+    run_on_ray(make_problem(study.space, data, max(1, int(plan.ray.cpus))), asker, plan.budget, listener, plan.ray)
 
 
 def check_version(study: Study) -> None:

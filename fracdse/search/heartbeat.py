@@ -5,13 +5,20 @@ The database's own clock stamps and judges them, so clocks of machines need not 
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from types import TracebackType
 
-from optuna.storages import BaseStorage
-from optuna.storages._heartbeat import BaseHeartbeat
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages._rdb.models import TrialHeartbeatModel, TrialModel
+from optuna.storages._rdb.storage import _create_scoped_session
+from optuna.trial import TrialState
+from sqlalchemy.exc import IntegrityError
 
 from fracdse.search.storage import HEARTBEAT_SECONDS
+
+CONFIRMATION_SECONDS = HEARTBEAT_SECONDS + 5
 
 
 class Heartbeat:
@@ -24,8 +31,8 @@ class Heartbeat:
 
     def start(self) -> None:
         """Begin, with a first beat at once."""
-        if isinstance(self._storage, BaseHeartbeat):
-            self._storage.record_heartbeat(self._trial_id)
+        if isinstance(self._storage, RDBStorage):
+            _beat_once(self._storage, self._trial_id)
             self._thread.start()
 
     def stop(self) -> None:
@@ -44,17 +51,55 @@ class Heartbeat:
         self.stop()
 
     def _beat(self) -> None:
-        assert isinstance(self._storage, BaseHeartbeat)
+        assert isinstance(self._storage, RDBStorage)
         while not self._over.wait(HEARTBEAT_SECONDS):
-            try:
-                self._storage.record_heartbeat(self._trial_id)
-            except Exception:
-                # The database is away; the next beat tries again, and telling the result reports it if it stays away.
-                continue
+            # Where the database is away the next beat tries again, and telling the result reports it if it stays away.
+            with contextlib.suppress(Exception):
+                _beat_once(self._storage, self._trial_id)
 
 
-def stale_trial_ids(storage: BaseStorage, study_id: int) -> set[int]:
-    """Return the ids of the running trials whose machine has given no sign of life for the grace period."""
-    if not isinstance(storage, BaseHeartbeat):
-        return set()
-    return set(storage._get_stale_trial_ids(study_id))
+class LifeWatch:
+    """Judges which running trials of a database nobody works on any more.
+
+    A trial is suspected once its last beat is older than the grace period, and dead once it is still silent a beat and
+    some seconds after this process first suspected it: a database that was away for long, and let nobody beat, makes
+    every trial look dead at first. A trial without any beat, whose machine died before the first, is given one.
+    """
+
+    def __init__(self, storage: BaseStorage, study_id: int) -> None:
+        self._storage, self._study_id = storage, study_id
+        self._suspected_since: dict[int, float] = {}
+
+    @property
+    def suspects_any(self) -> bool:
+        """Tell whether any trial was suspected at the last look."""
+        return bool(self._suspected_since)
+
+    def dead(self) -> set[int]:
+        """Look, and return the ids of the trials that are dead."""
+        if not isinstance(self._storage, RDBStorage):
+            return set()
+        _give_first_beats(self._storage, self._study_id)
+        now = time.monotonic()
+        silent = self._storage._get_stale_trial_ids(self._study_id)
+        self._suspected_since = {trial: self._suspected_since.get(trial, now) for trial in silent}
+        return {trial for trial, since in self._suspected_since.items() if now - since > CONFIRMATION_SECONDS}
+
+
+def _give_first_beats(storage: RDBStorage, study_id: int) -> None:
+    with _create_scoped_session(storage.scoped_session) as session:
+        query = (
+            session.query(TrialModel.trial_id)
+            .outerjoin(TrialHeartbeatModel, TrialHeartbeatModel.trial_id == TrialModel.trial_id)
+            .filter(TrialModel.study_id == study_id, TrialModel.state == TrialState.RUNNING)
+            .filter(TrialHeartbeatModel.trial_id.is_(None))
+        )
+        without = [row[0] for row in query.all()]
+    for trial_id in without:
+        _beat_once(storage, trial_id)
+
+
+def _beat_once(storage: RDBStorage, trial_id: int) -> None:
+    """Record a beat; that another process records a trial's first beat at the same time is as good."""
+    with contextlib.suppress(IntegrityError):
+        storage.record_heartbeat(trial_id)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fracdse.errors import ConfigError, StudyError, ToolNotFound
+from fracdse.errors import ConfigError, FracdseError, StudyError
 from fracdse.search.asking import Asked, Asker
+from fracdse.search.cache import Trained, code_version
 from fracdse.search.loop import Budget, Listener
 from fracdse.search.objective import AtRung, evaluate_step, stopped
 from fracdse.search.problem import Problem
+from fracdse.search.ray_cluster import RayCluster
 from fracdse.search.ray_shares import RayShares
+from fracdse.search.ray_task import Step, run_step, without_cache
 from fracdse.search.resuming import requeue_lost
+from fracdse.search.study import machine_owner
 from fracdse.search.trial_facts import Outcome
 
 _POLL_SECONDS = 1.0
@@ -39,56 +43,80 @@ def run_on_ray(problem: Problem, asker: Asker, budget: Budget, listener: Listene
 
     Raises:
         ToolNotFound: Ray is not installed.
-        StudyError: There is no cluster at the address, or it went away.
+        StudyError: There is no cluster at the address, it went away, or a node of it has another fracdse.
+        ConfigError: No node is large enough for a trial.
     """
-    ray = _import_ray()
-    started_here = _connect(ray, shares.address)
-    try:
-        _Fleet(ray, problem, asker, budget, listener, shares).run()
-    except (ray.exceptions.RaySystemError, ConnectionError) as error:
-        raise StudyError(
-            f"the Ray cluster went away: {str(error).splitlines()[0]}",
-            hint="Finished trials are kept; continue with --resume.",
-        ) from None
-    finally:
-        if started_here:
-            ray.shutdown()
+    with RayCluster(shares.address) as cluster:
+        gone = cluster.ray.exceptions
+        try:
+            _Fleet(cluster, problem, asker, budget, listener, shares).run()
+        except (gone.RaySystemError, gone.LocalRayletDiedError, ConnectionError) as error:
+            raise StudyError(
+                f"the Ray cluster went away: {_first_line(error)}",
+                hint="Finished trials are kept; continue with --resume.",
+            ) from None
 
 
 class _Fleet:
     """The tasks that are on the cluster."""
 
     def __init__(
-        self, ray: Any, problem: Problem, asker: Asker, budget: Budget, listener: Listener, shares: RayShares
+        self,
+        cluster: RayCluster,
+        problem: Problem,
+        asker: Asker,
+        budget: Budget,
+        listener: Listener,
+        shares: RayShares,
     ) -> None:
-        self._ray, self._asker, self._budget, self._listener, self._shares = ray, asker, budget, listener, shares
-        self._problem = ray.put(problem)
-        self._step = ray.remote(num_cpus=shares.cpus, num_gpus=shares.gpus, max_retries=0)(evaluate_step)
+        self._cluster, self._ray = cluster, cluster.ray
+        self._problem, self._asker, self._budget, self._listener = problem, asker, budget, listener
+        self._shares = shares
+        self._shared_problem = self._ray.put(without_cache(problem))
+        self._step = self._ray.remote(num_cpus=shares.cpus, num_gpus=shares.gpus, max_retries=0)(run_step)
         self._tasks: dict[Any, _Task] = {}
-        self._checkpoints = Path(tempfile.gettempdir()) / f"fracdse-{asker.study.name}"
+        self._slots = 0
+        folder = f"fracdse-{asker.study.name}-{machine_owner(asker.study)}"
+        self._checkpoints = Path(tempfile.gettempdir()) / folder
 
     def run(self) -> None:
         """Keep the cluster filled until nothing is left to do."""
         while True:
-            self._fill()
-            if not self._tasks:
-                return
-            done, _ = self._ray.wait(list(self._tasks), num_returns=1, timeout=_POLL_SECONDS)
-            for reference in done:
+            self._cluster.check()
+            if self._cluster.answers:
+                self._fill()
+                if not self._tasks:
+                    return
+            for reference in self._finished():
                 self._take(reference, self._tasks.pop(reference))
 
+    def _finished(self) -> list[Any]:
+        """Wait a moment for a task to end."""
+        if not self._tasks:
+            time.sleep(_POLL_SECONDS)
+            return []
+        done, _ = self._ray.wait(list(self._tasks), num_returns=1, timeout=_POLL_SECONDS)
+        return list(done)
+
     def _fill(self) -> None:
-        while not self._budget.over and len(self._tasks) < self._capacity():
+        slots = self._capacity()
+        while not self._budget.over and len(self._tasks) < slots:
             asked = self._asker.next(self._budget.trials)
             if asked is None:
                 return
             self._listener.started(asked.trial.number, asked.design)
-            self._send(_Task(asked, None))
+            if self._problem.cache.find(asked.design) is None:
+                self._send(_Task(asked, None))
+            else:
+                # Known already: milliseconds here instead of a journey.
+                self._deal_with(
+                    _Task(asked, None), evaluate_step(self._problem, asked.design, asked.seed, self._checkpoints)
+                )
 
     def _capacity(self) -> int:
         """Return how many trials the living nodes hold, which may change at any time."""
         nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-        slots = sum(self._slots(resources) for resources in nodes)
+        slots = sum(self._slots_of(resources) for resources in nodes)
         if not slots and not self._tasks:
             raise ConfigError(
                 f"no node of the Ray cluster has {self._shares.cpus:g} CPUs and {self._shares.gpus:g} GPUs for a trial",
@@ -96,24 +124,34 @@ class _Fleet:
             )
         return slots
 
-    def _slots(self, resources: Mapping[str, float]) -> int:
+    def _slots_of(self, resources: Mapping[str, float]) -> int:
         slots = resources.get("CPU", 0.0) / self._shares.cpus
         if self._shares.gpus:
             slots = min(slots, resources.get("GPU", 0.0) / self._shares.gpus)
         return math.floor(slots)
 
     def _send(self, task: _Task) -> None:
-        reference = self._step.remote(self._problem, task.asked.design, task.asked.seed, self._checkpoints, task.at)
-        self._tasks[reference] = task
+        step = Step(task.asked.design, task.asked.seed, self._checkpoints, task.at, code_version())
+        self._tasks[self._step.remote(self._shared_problem, step)] = task
 
     def _take(self, reference: Any, task: _Task) -> None:
+        lost = self._ray.exceptions
         try:
             answer = self._ray.get(reference)
-        except (self._ray.exceptions.WorkerCrashedError, self._ray.exceptions.NodeDiedError) as error:
-            self._lose(task, str(error).splitlines()[0])
+        except (lost.WorkerCrashedError, lost.NodeDiedError, lost.OutOfMemoryError, lost.ObjectLostError) as error:
+            self._lose(task, _first_line(error))
             return
-        except self._ray.exceptions.RayTaskError as error:
-            answer = Outcome("failed", str(error.cause).splitlines()[0])
+        except lost.RayTaskError as error:
+            task.asked.heartbeat.stop()
+            if isinstance(error.cause, FracdseError):
+                raise error.cause from None
+            raise StudyError(
+                f"a node of the Ray cluster cannot evaluate designs: {_first_line(error.cause or error)}",
+                hint="Every node needs fracdse in the driver's version, and all that it depends on.",
+            ) from None
+        self._deal_with(task, answer)
+
+    def _deal_with(self, task: _Task, answer: AtRung | Outcome) -> None:
         if isinstance(answer, AtRung):
             self._asker.note_rung(task.asked, answer)
             reason = self._asker.verdict(task.asked, answer, None)
@@ -121,7 +159,14 @@ class _Fleet:
                 self._send(_Task(task.asked, answer))
                 return
             answer = stopped(answer, reason, task.asked.design, task.asked.seed, self._checkpoints)
+        self._keep(task.asked, answer)
         self._listener.finished(self._asker.tell(task.asked, answer))
+
+    def _keep(self, asked: Asked, outcome: Outcome) -> None:
+        """Cache what a finished training gave."""
+        trained = outcome.seconds.get("training")
+        if outcome.state == "complete" and trained and outcome.accuracy is not None and outcome.gates is not None:
+            self._problem.cache.keep(asked.design, Trained(outcome.accuracy, outcome.gates, trained))
 
     def _lose(self, task: _Task, reason: str) -> None:
         task.asked.heartbeat.stop()
@@ -129,23 +174,5 @@ class _Fleet:
         requeue_lost(self._asker.study, lambda trial: trial.number == number, f"its machine was lost ({reason})")
 
 
-def _import_ray() -> Any:
-    try:
-        import ray
-    except ImportError:
-        raise ToolNotFound("Ray is not installed", hint="Install it with: pip install 'fracdse[cluster]'.") from None
-    return ray
-
-
-def _connect(ray: Any, address: str | None) -> bool:
-    """Connect to a cluster, or start one; return whether one was started or joined here."""
-    if ray.is_initialized():
-        return False
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise StudyError(
-            f"there is no Ray cluster at {address!r}: {str(error).splitlines()[0]}",
-            hint="Start one with 'ray start --head', or leave --address out to start a local one.",
-        ) from None
-    return True
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -13,7 +13,7 @@ from fracdse.search.study import Study
 from fracdse.search.telling import tell
 from fracdse.search.trial_facts import RESULT, RETRY_OF, SEED_NUMBER, START, VOID, Outcome
 
-WORKER_DIED = "its worker died"
+INTERRUPTED, WORKER_DIED = "interrupted", "its worker died"
 IsStale = Callable[[FrozenTrial], bool]
 
 
@@ -27,7 +27,7 @@ def requeue_interrupted(study: Study, is_stale: IsStale) -> list[int]:
         The numbers of the trials that will be run again.
     """
     stale = [trial for trial in _running(study) if is_stale(trial)]
-    return [trial.number for trial in stale if _requeue(study, trial, "interrupted")]
+    return [trial.number for trial in stale if _requeue(study, trial, INTERRUPTED)]
 
 
 def requeue_lost(study: Study, is_lost: IsStale, reason: str) -> None:
