@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from fracdse.ray_cluster import RayShares
     from fracdse.search.problem import StudyData
-    from fracdse.search.ray_shares import RayShares
     from fracdse.search.study import Study
     from fracdse.space import SearchSpace
 
@@ -115,7 +115,7 @@ def _resumed(space: str | None, options: dict[str, Any]) -> tuple[Study, StudyDa
 
 
 def _ray_options(options: dict[str, Any]) -> RayShares | None:
-    from fracdse.search.ray_shares import RayShares
+    from fracdse.ray_cluster import RayShares
 
     if options["engine"] != "ray":
         return None

@@ -8,11 +8,11 @@ from typing import Any
 from fracdse import __version__
 from fracdse.errors import StudyError
 from fracdse.hardware.devices import load_device
+from fracdse.ray_cluster import RayShares
 from fracdse.search.asking import Asker
 from fracdse.search.locks import DriverLock
 from fracdse.search.loop import Budget, Listener, run
 from fracdse.search.problem import StudyData, load_data, make_problem
-from fracdse.search.ray_shares import RayShares
 from fracdse.search.resuming import requeue_interrupted
 from fracdse.search.samplers import make_sampler
 from fracdse.search.study import Study, machine_owner, sampler_seed

@@ -15,23 +15,30 @@ _LONGEST_PAUSE_SECONDS = 15.0
 PATIENCE_SECONDS = 300.0
 
 
-def patiently(call: Callable[[], _T], patience_seconds: float = PATIENCE_SECONDS) -> _T:
+def patiently(call: Callable[[], _T]) -> _T:
     """Return what `call` returns, trying again with growing pauses while the database fails.
 
     `call` must do no harm when it is repeated after a part of it was done.
 
     Raises:
-        StudyError: The database still fails after `patience_seconds`.
+        StudyError: The database still fails after `PATIENCE_SECONDS`.
     """
     begin, pause = time.monotonic(), 0.2
     while True:
         try:
             return call()
-        except StorageInternalError:
-            if time.monotonic() - begin + pause > patience_seconds:
+        except StorageInternalError as error:
+            if time.monotonic() - begin + pause > PATIENCE_SECONDS:
                 raise StudyError(
-                    f"the study's database did not answer for {patience_seconds:.0f} s",
-                    hint="Finished trials are kept. Start the database and continue with --resume.",
+                    f"the study's database has failed for {PATIENCE_SECONDS:.0f} s: {_reason(error)}",
+                    hint="Finished trials are kept. Put the database right and continue with --resume.",
                 ) from None
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+
+def _reason(error: StorageInternalError) -> str:
+    """Return the driver's own words, without the statement and its values."""
+    cause = error.__cause__
+    said = str(getattr(cause, "orig", "") or type(cause).__name__).strip()
+    return said.splitlines()[0]

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fracdse.errors import ConfigError, FracdseError, StudyError
+from fracdse.errors import FracdseError, StudyError
+from fracdse.ray_cluster import RayCluster, RayShares
 from fracdse.search.asking import Asked, Asker
 from fracdse.search.cache import Trained, code_version
 from fracdse.search.loop import Budget, Listener
 from fracdse.search.objective import AtRung, evaluate_step, stopped
 from fracdse.search.problem import Problem
-from fracdse.search.ray_cluster import RayCluster
-from fracdse.search.ray_shares import RayShares
 from fracdse.search.ray_task import Step, run_step, without_cache
 from fracdse.search.resuming import requeue_lost
 from fracdse.search.study import machine_owner
@@ -75,7 +72,6 @@ class _Fleet:
         self._shared_problem = self._ray.put(without_cache(problem))
         self._step = self._ray.remote(num_cpus=shares.cpus, num_gpus=shares.gpus, max_retries=0)(run_step)
         self._tasks: dict[Any, _Task] = {}
-        self._slots = 0
         folder = f"fracdse-{asker.study.name}-{machine_owner(asker.study)}"
         self._checkpoints = Path(tempfile.gettempdir()) / folder
 
@@ -99,7 +95,9 @@ class _Fleet:
         return list(done)
 
     def _fill(self) -> None:
-        slots = self._capacity()
+        slots = self._cluster.slots(self._shares)
+        if not slots and not self._tasks:
+            self._cluster.require(self._shares)
         while not self._budget.over and len(self._tasks) < slots:
             asked = self._asker.next(self._budget.trials)
             if asked is None:
@@ -112,23 +110,6 @@ class _Fleet:
                 self._deal_with(
                     _Task(asked, None), evaluate_step(self._problem, asked.design, asked.seed, self._checkpoints)
                 )
-
-    def _capacity(self) -> int:
-        """Return how many trials the living nodes hold, which may change at any time."""
-        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-        slots = sum(self._slots_of(resources) for resources in nodes)
-        if not slots and not self._tasks:
-            raise ConfigError(
-                f"no node of the Ray cluster has {self._shares.cpus:g} CPUs and {self._shares.gpus:g} GPUs for a trial",
-                hint="Ask for less with --cpus and --gpus.",
-            )
-        return slots
-
-    def _slots_of(self, resources: Mapping[str, float]) -> int:
-        slots = resources.get("CPU", 0.0) / self._shares.cpus
-        if self._shares.gpus:
-            slots = min(slots, resources.get("GPU", 0.0) / self._shares.gpus)
-        return math.floor(slots)
 
     def _send(self, task: _Task) -> None:
         step = Step(task.asked.design, task.asked.seed, self._checkpoints, task.at, code_version())

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import pytest
 
 from fracdse.errors import ConfigError
+from fracdse.ray_cluster import RayShares
 from fracdse.search.checking import check_study
 from fracdse.search.driver import Plan, check_data, drive
 from fracdse.search.loop import Budget
 from fracdse.search.problem import StudyData, load_data
-from fracdse.search.ray_shares import RayShares
 from fracdse.search.study import create_study
 from fracdse.space import SearchSpace, load_space
 

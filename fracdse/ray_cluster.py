@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import atexit
 import logging
+import math
 import os
 import socket
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from fracdse.errors import ExitCode, StudyError, ToolNotFound
+from fracdse.errors import ConfigError, ExitCode, StudyError, ToolNotFound
 
 _HERE = "local"
 _PROBE_SECONDS = 2.0
 _LOOK_EVERY_SECONDS = 1.0
 _GIVEN_UP_AFTER_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class RayShares:
+    """Where Ray is (None starts one on this machine) and what share of a machine a trial or a worker takes."""
+
+    address: str | None = None
+    cpus: float = 1.0
+    gpus: float = 0.0
 
 
 class RayCluster:
@@ -63,6 +75,22 @@ class RayCluster:
         """Tell whether the head answered when it was last looked at; calls that ask it would block otherwise."""
         return self._seen >= self._looked
 
+    def slots(self, shares: RayShares) -> int:
+        """Return how many times the living nodes hold what `shares` asks for, which may change at any time."""
+        return sum(_slots(node["Resources"], shares) for node in self.ray.nodes() if node["Alive"])
+
+    def require(self, shares: RayShares, count: int = 1) -> None:
+        """Raise ConfigError if the cluster is too small to hold `count` times what `shares` asks for."""
+        held = self.slots(shares)
+        if held < count:
+            asked = f"{shares.cpus:g} CPUs and {shares.gpus:g} GPUs"
+            raise ConfigError(
+                f"no node of the Ray cluster has {asked}"
+                if not held
+                else f"the Ray cluster holds {held} times {asked}, not {count} times",
+                hint="Ask for less with --cpus and --gpus, or for fewer --workers.",
+            )
+
     def close(self) -> None:
         """Leave the cluster, and stop it if it was started here."""
         if self._joined_here:
@@ -85,6 +113,13 @@ def _exit_at_once() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(ExitCode.FAILED)
+
+
+def _slots(resources: Mapping[str, float], shares: RayShares) -> int:
+    slots = resources.get("CPU", 0.0) / shares.cpus
+    if shares.gpus:
+        slots = min(slots, resources.get("GPU", 0.0) / shares.gpus)
+    return math.floor(slots)
 
 
 def _answers(address: str) -> bool:
