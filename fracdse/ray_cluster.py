@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import math
 import os
@@ -51,6 +52,9 @@ class RayCluster:
         self._joined_here = _connect(self.ray, address)
         self._head = str(self.ray.get_runtime_context().gcs_address)
         self._looked = self._seen = time.monotonic()
+        # Ray prints what it has to say about its nodes to standard output, which is for results.
+        self._no_output = contextlib.redirect_stdout(sys.stderr)
+        self._no_output.__enter__()
 
     def check(self) -> None:
         """Raise StudyError if the cluster's head has not answered for a while.
@@ -93,8 +97,11 @@ class RayCluster:
 
     def close(self) -> None:
         """Leave the cluster, and stop it if it was started here."""
-        if self._joined_here:
-            self.ray.shutdown()
+        try:
+            if self._joined_here:
+                self.ray.shutdown()
+        finally:
+            self._no_output.__exit__(None, None, None)
 
     def __enter__(self) -> RayCluster:
         return self
@@ -148,7 +155,6 @@ def _connect(ray: Any, address: str) -> bool:
             address=address,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            configure_logging=False,
             **({"include_dashboard": False} if address == _HERE else {}),
         )
     except (ConnectionError, ValueError, RuntimeError) as error:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fracdse.cli.cluster import cluster_options, trainer
+
 if TYPE_CHECKING:
     from fracdse.board.deployment.request import DeployRequest, DeployResult, Listener
     from fracdse.records import TrialRecord
@@ -35,6 +37,7 @@ _TARGETS = ("bundle", "sim", "yosys", "vivado", "board")
     "--board", metavar="ADDRESS", help="For --target board: HOST[:PORT], 'local', or 'sim' for a simulated one."
 )
 @click.option("--time-limit", type=click.FloatRange(min=1), default=360.0, show_default=True, help="Vivado, minutes.")
+@cluster_options
 def command(trial: str, study: str | None, by: str, **options: Any) -> None:
     """Train TRIAL (a number, or 'best') of STUDY in full, generate its hardware, and prove that it is the same."""
     from fracdse.board.deployment.flow import deploy
@@ -42,8 +45,11 @@ def command(trial: str, study: str | None, by: str, **options: Any) -> None:
 
     opened = open_study(study)
     record = _chosen(opened, trial, by)
-    request = _request(opened, record, options)
-    result = deploy(request, _listener())
+    with trainer(options) as train:
+        if not train.team.alone:
+            raise click.UsageError("deploy does not run under torchrun; train on several with --engine ray --workers N")
+        request = replace(_request(opened, record, options), trainer=train)
+        result = deploy(request, _listener())
     _keep(opened, record, request, result)
     click.echo(_table(result))
     for path in (result.plan, result.bundle):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from fracdse.cli.cluster import cluster_options, trainer
 from fracdse.design import Design
 from fracdse.errors import ConfigError
 
@@ -32,9 +34,14 @@ _VALIDATION_SEED = 0
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), help="Threads to compute with.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the folder, if there is one.")
+@cluster_options
 def command(design: str, study: str | None, data: str | None, out: Path, **options: Any) -> None:
-    """Train a design: FracBNN's two steps, a checkpoint after every epoch, learning curves as CSV and PNG."""
-    from fracdse.training import train
+    """Train a design: FracBNN's two steps, a checkpoint after every epoch, learning curves as CSV and PNG.
+
+    Several processes train together under torchrun, or as --workers of a Ray cluster; see docs/cluster.md.
+    """
+    # Read when torch is imported: its C++ part warns of what is meant, once a process.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from fracdse.training.data import load_dataset, subsample, train_validation_split
 
     point, recipe, own_data = _read(design, study)
@@ -43,20 +50,23 @@ def command(design: str, study: str | None, data: str | None, out: Path, **optio
     point = replace(point, image=whole.image_format)
     learned_from, held_out = train_validation_split(whole, recipe.validation, _VALIDATION_SEED)
     learned_from = subsample(learned_from, recipe.samples, _VALIDATION_SEED)
-    _announce(point, recipe, learned_from, held_out)
-    result = train(
-        point,
-        learned_from,
-        held_out,
-        recipe,
-        seed=options["seed"],
-        folder=out,
-        resume=options["resume"],
-        progress=_say,
-        threads=options["threads"],
-    )
-    click.echo(f"Trained in {result.seconds:.0f} s: {100 * result.accuracy:.2f} % of the validation part", err=True)
-    click.echo(str(out))
+    with trainer(options) as train:
+        if train.leads:
+            _announce(point, recipe, learned_from, held_out)
+        result = train(
+            point,
+            learned_from,
+            held_out,
+            recipe,
+            seed=options["seed"],
+            folder=out,
+            resume=options["resume"],
+            progress=_say,
+            threads=options["threads"],
+        )
+    if train.leads:
+        click.echo(f"Trained in {result.seconds:.0f} s: {100 * result.accuracy:.2f} % of the validation part", err=True)
+        click.echo(str(out))
 
 
 def _read(design: str, study: str | None) -> tuple[Design, Recipe, str | None]:

@@ -110,7 +110,8 @@ class GatedLayer(nn.Module):
         spec = self.spec
         plain = spec.batch_norm and self.link is None and not spec.clip_bits and self.gate_observer is None
         differentiable = self.training or not torch.is_grad_enabled()
-        return plain and differentiable and can_fuse(x, spec.out_channels)
+        whole = not self.training or getattr(self.norm_conv, "partners", None) is None
+        return plain and differentiable and whole and can_fuse(x, spec.out_channels)
 
     def _fused(self, x: Tensor, shortcut: Tensor) -> Tensor:
         assert isinstance(self.norm_conv, BatchNorm)

@@ -12,13 +12,18 @@ from torch import Tensor, nn
 from fracdse.network.batch_norm import batch_norm
 from fracdse.network.fused.launch import NormAndShifts, can_fuse
 from fracdse.network.fused.norm import fused_norm
+from fracdse.network.partners import Partners
 from fracdse.network.quantisers import power_of_two
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch norm that takes in the shifts around it, and can say what it is once its statistics are folded."""
+    """Batch norm that takes in the shifts around it, and can say what it is once its statistics are folded.
+
+    `partners` are the processes that train on other parts of the same batch; None where there is only this one.
+    """
 
     rounded = False
+    partners: Partners | None = None
 
     def folded(self) -> tuple[Tensor, Tensor]:
         """Return scale and shift (C,) of evaluation."""
@@ -32,23 +37,25 @@ class BatchNorm(nn.BatchNorm2d):
         """Normalise input + before and add after; input (N, C, H, W), the shifts (C,)."""
         if not self.training:
             return apply_affine(input, *self.folded(), before, after)
-        if can_fuse(input, input.shape[1]):
+        if self.partners is None and can_fuse(input, input.shape[1]):
             return fused_norm(self.with_shifts(before, after), input)
         bias = self.bias if after is None else self.bias + after
-        out, mean, variance = batch_norm(input, self.weight, bias, self.eps, rounded=self.rounded)
+        out, mean, variance = batch_norm(
+            input, self.weight, bias, self.eps, rounded=self.rounded, partners=self.partners
+        )
         # In training a constant before the norm cancels; only the running mean has to know of it.
-        self._follow(mean if before is None else mean + before.detach(), variance, input.numel() // input.shape[1])
+        self._follow(mean if before is None else mean + before.detach(), variance)
         return out
 
     def with_shifts(self, before: Tensor | None = None, after: Tensor | None = None) -> NormAndShifts:
         """Return this norm together with the shifts around it."""
         return NormAndShifts(self, self.rounded, before, after)
 
-    def _follow(self, mean: Tensor, variance: Tensor, count: int) -> None:
+    def _follow(self, mean: Tensor, unbiased_variance: Tensor) -> None:
         own_mean, own_variance = self._statistics()
         momentum = self.momentum or 0.0
         own_mean.lerp_(mean, momentum)
-        own_variance.lerp_(variance * (count / max(count - 1, 1)), momentum)
+        own_variance.lerp_(unbiased_variance, momentum)
 
     def _statistics(self) -> tuple[Tensor, Tensor]:
         assert self.running_mean is not None

@@ -13,6 +13,7 @@ from torch.nn.functional import conv2d
 
 from fracdse.network.fused.fixed_point import covering_step as follow_range
 from fracdse.network.fused.launch import can_fuse
+from fracdse.network.partners import Partners
 from fracdse.network.quantisers import covering_step, fixed_point, power_of_two_step
 from fracdse.topology import GatedConvSpec, SIBranchSpec
 
@@ -20,9 +21,13 @@ _RANGE_MEMORY = 0.98
 
 
 class Range(nn.Module):
-    """Keep the largest magnitude of a signal, averaged over batches, and the power-of-two step that covers it."""
+    """Keep the largest magnitude of a signal, averaged over batches, and the power-of-two step that covers it.
+
+    `partners` are the processes that train on other parts of the same batch; None where there is only this one.
+    """
 
     largest: Tensor
+    partners: Partners | None = None
 
     def __init__(self, bits: int) -> None:
         super().__init__()
@@ -36,11 +41,13 @@ class Range(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Quantise x; in training, follow its range first."""
-        if self.training and can_fuse(x):
+        if self.training and self.partners is None and can_fuse(x):
             step = follow_range(x, self._bits, self.largest, 1 - _RANGE_MEMORY)
             return fixed_point(x, step, self._bits)
         if self.training:
             now = x.detach().abs().amax()
+            if self.partners is not None:
+                now = self.partners.largest(now)
             self.largest.copy_(torch.where(self.largest > 0, self.largest.lerp(now, 1 - _RANGE_MEMORY), now))
         return fixed_point(x, self.step, self._bits)
 

@@ -34,6 +34,11 @@ class Batches:
         self._seed = seed
 
     @property
+    def size(self) -> int:
+        """Images a batch."""
+        return self._batch_size
+
+    @property
     def count(self) -> int:
         """Batches an epoch; a last one that would not be full is left out."""
         return len(self._labels) // self._batch_size

@@ -13,12 +13,12 @@ from fracdse.network.network import FractionalNetwork
 from fracdse.training.checkpoint import load_checkpoint, run_name, save_checkpoint
 from fracdse.training.data import Dataset
 from fracdse.training.device import computing_device
-from fracdse.training.evaluation import evaluate
 from fracdse.training.history import EpochRecord, write_csv, write_plot
 from fracdse.training.phases import phases_of
 from fracdse.training.recipe import Recipe
 from fracdse.training.run import Progress, TrainingRun
 from fracdse.training.teacher import teacher_for
+from fracdse.training.team import ALONE, Team
 from fracdse.training.threads import limited_threads
 
 CHECKPOINT_FILE = "checkpoint.pt"
@@ -49,6 +49,7 @@ def train(
     progress: Progress | None = None,
     threads: int | None = None,
     device: str = "auto",
+    team: Team = ALONE,
 ) -> TrainingResult:
     """Train a design as a recipe says.
 
@@ -63,6 +64,7 @@ def train(
         progress: Called after every epoch, the teacher's included.
         threads: How many threads to compute with; None leaves torch's setting.
         device: "cpu", "cuda", or "auto": a GPU where there is one.
+        team: The processes that train together. Each calls this with the same arguments; the first of them writes.
 
     Raises:
         TrainingError: The loss is not a number, or the checkpoint is of another run.
@@ -74,22 +76,25 @@ def train(
     with limited_threads(threads):
         cache = folder / TEACHER_FOLDER if folder is not None else None
         where = computing_device(device)
-        teacher = teacher_for(design, train_set, recipe, seed, cache, progress, where)
         name = run_name(design, recipe, train_set, seed)
-        run = TrainingRun(design, train_set, recipe, phases_of(recipe), seed, name, teacher, where)
+        team.check_same(name)
+        progress = progress if team.leads else None
+        teacher = teacher_for(design, train_set, recipe, seed, cache, progress, where, team)
+        run = TrainingRun(design, train_set, recipe, phases_of(recipe), seed, name, teacher, where, team)
         checkpoint = folder / CHECKPOINT_FILE if folder is not None else None
-        if resume and checkpoint is not None and checkpoint.is_file():
-            run.restore(load_checkpoint(checkpoint, name), checkpoint)
+        with team.shared_file(checkpoint if resume else None) as earlier:
+            if earlier is not None:
+                run.restore(load_checkpoint(earlier, name), earlier)
         while not run.done:
             record = run.train_epoch(validation_set)
-            if checkpoint is not None:
+            if checkpoint is not None and team.leads:
                 save_checkpoint(checkpoint, run.state())
             if progress is not None:
                 progress(record)
         run.network.eval()
-        accuracy = evaluate(run.network, validation_set, gate_images=0).accuracy
+        accuracy = team.accuracy(run.network, validation_set)
         run.network.cpu()
-        if folder is not None:
+        if folder is not None and team.leads:
             _write_results(folder, run.network, run.history, recipe, accuracy, seed)
     return TrainingResult(run.network, accuracy, tuple(run.history), time.perf_counter() - start)
 

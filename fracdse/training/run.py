@@ -17,14 +17,16 @@ from fracdse.network.network import FractionalNetwork, build_network, start_thre
 from fracdse.training.batches import Batches
 from fracdse.training.checkpoint import Checkpoint
 from fracdse.training.data import Dataset
-from fracdse.training.evaluation import check_format, evaluate
+from fracdse.training.evaluation import check_format
 from fracdse.training.gradient_clip import clip_adaptively
 from fracdse.training.history import EpochRecord
+from fracdse.training.lesson import Lesson
 from fracdse.training.memory import keep_freed_memory
 from fracdse.training.objective import Objective
 from fracdse.training.phases import Phase
 from fracdse.training.recipe import Recipe
 from fracdse.training.step_graph import GraphedStep
+from fracdse.training.team import ALONE, Team
 from fracdse.training.totals import Totals
 
 Progress = Callable[[EpochRecord], None]
@@ -44,6 +46,7 @@ class TrainingRun:
         name: str,
         teacher: FractionalNetwork | None = None,
         device: torch.device = _CPU,
+        team: Team = ALONE,
     ) -> None:
         self.phases, self.name = phases, name
         self.phase, self.epoch = 0, 0
@@ -59,10 +62,14 @@ class TrainingRun:
         self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._device = device
         self._batches = Batches(train_set, recipe.batch_size, recipe.augmentation, seed, device)
+        self._team = team
+        team.check_batch(self._batches.size)
         self._objective = Objective(recipe, design, teacher)
+        self._lesson = team.together(Lesson(self.network, self._objective), self.network)
         self._optimiser = self._new_optimiser()
         self._totals = Totals(device)
-        self._graph = GraphedStep(device)
+        # What processes exchange in a step is not recorded.
+        self._graph = GraphedStep(device if team.alone else _CPU)
 
     @property
     def done(self) -> bool:
@@ -101,7 +108,7 @@ class TrainingRun:
         loss, accuracy = self._pass_over_batches(phase)
         validation = None
         if validation_set is not None:
-            validation = evaluate(self.network, validation_set, gate_images=0).accuracy
+            validation = self._team.accuracy(self.network, validation_set)
         rate = phase.learning_rate_at(self.epoch)
         seconds = time.perf_counter() - start
         record = EpochRecord(phase.name, self.epoch + 1, phase.epochs, rate, loss, accuracy, validation, seconds)
@@ -117,19 +124,20 @@ class TrainingRun:
                 now = self.epoch + index / self._batches.count
                 self._set_learning_rate(phase.learning_rate_at(now))
                 stage = self._objective.stage(now / phase.epochs)
-                self._graph(partial(self._step, stage=stage), draw, kind=(self.phase, stage))
+                self._graph(partial(self._step, stage=stage), self._team.part(draw), kind=(self.phase, stage))
                 if index % self._check_every == 0:
                     self._check(phase)
             self._check(phase)
+            self._totals.add_up(self._team)
             return self._totals.means()
 
     def _step(self, draw: Tensor, stage: int | None) -> None:
-        """Learn from one batch."""
+        """Learn from one batch, or this process's part of it."""
         images, labels = self._batches.make(draw)
-        loss, logits = self._objective.loss(self.network, images, labels, stage)
+        loss, logits = self._lesson(images, labels, stage)
         self._totals.add(loss, logits, labels)
         self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        self._team.weighed(loss, len(labels), self._batches.size).backward()  # type: ignore[no-untyped-call]
         if not self.network.design.network.batch_norm:
             clip_adaptively(self.network, self._recipe.gradient_clip)
         self._optimiser.step()
@@ -140,10 +148,13 @@ class TrainingRun:
         return 1 if self._device.type == "cpu" else 1000
 
     def _check(self, phase: Phase) -> None:
-        bad = self._totals.first_bad_step()
-        if bad is not None:
+        # All processes look at what all have seen, so that they stop together.
+        own = torch.tensor(self._totals.first_bad_step() or (0, 0.0), dtype=torch.float64)
+        bad = [(int(step), loss) for step, loss in self._team.table(own).tolist() if step]
+        if bad:
+            step, loss = min(bad)
             raise TrainingError(
-                f"the loss is {bad[1]} in step '{phase.name}', epoch {self.epoch + 1}, batch {bad[0]} of "
+                f"the loss is {loss} in step '{phase.name}', epoch {self.epoch + 1}, batch {step} of "
                 f"{self._batches.count}",
                 hint="Lower the learning rate; the checkpoint of the epoch before is kept.",
             )

@@ -17,6 +17,7 @@ from fracdse.training.data import Dataset
 from fracdse.training.phases import teacher_phases
 from fracdse.training.recipe import Recipe
 from fracdse.training.run import Progress, TrainingRun
+from fracdse.training.team import ALONE, Team
 
 
 def teacher_for(
@@ -27,6 +28,7 @@ def teacher_for(
     cache: Path | None,
     progress: Progress | None,
     device: torch.device,
+    team: Team = ALONE,
 ) -> FractionalNetwork | None:
     """Return the teacher that a recipe asks for, or None if it asks for none.
 
@@ -44,16 +46,17 @@ def teacher_for(
     twin, settings = _twin_design(design), _twin_recipe(recipe)
     name = run_name(twin, settings, train_set, seed)
     kept = cache / f"teacher-{name}.pt" if cache is not None else None
-    if kept is not None and kept.is_file():
-        network = build_network(twin, binary=False)
-        load_state(network, load_tensors(kept), str(kept))
-        return network.to(device)
-    run = TrainingRun(twin, train_set, settings, teacher_phases(settings), seed, name, device=device)
+    with team.shared_file(kept) as found:
+        if found is not None:
+            network = build_network(twin, binary=False)
+            load_state(network, load_tensors(found), str(kept))
+            return network.to(device)
+    run = TrainingRun(twin, train_set, settings, teacher_phases(settings), seed, name, device=device, team=team)
     while not run.done:
         record = run.train_epoch(None)
         if progress is not None:
             progress(record)
-    if kept is not None:
+    if kept is not None and team.leads:
         kept.parent.mkdir(parents=True, exist_ok=True)
         save_tensors(kept, run.network.state_dict())
     return run.network

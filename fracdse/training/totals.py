@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fracdse.training.team import Team
+
 
 class Totals:
     """Sums over the steps of an epoch."""
@@ -35,6 +37,11 @@ class Totals:
         """Return the first step of the epoch, from 1, whose loss was not a finite number, and that loss."""
         first = int(self._first_bad)
         return (first, float(self._bad_loss)) if first else None
+
+    def add_up(self, team: Team) -> None:
+        """Add the sums of all processes of a team up."""
+        team.add_up(self._loss)
+        team.add_up(self._counts)
 
     def means(self) -> tuple[float, float]:
         """Return the mean loss and the share of images classified right."""

@@ -17,6 +17,7 @@ from fracdse.figures import HardwareFigures, Kind
 from fracdse.training.data import Dataset
 from fracdse.training.history import EpochRecord
 from fracdse.training.recipe import Recipe
+from fracdse.training.trainer import Trainer
 
 Target = Literal["bundle", "sim", "yosys", "vivado"]
 DEFAULT_TARGETS: frozenset[Target] = frozenset({"bundle", "sim", "yosys"})
@@ -41,6 +42,7 @@ class DeployRequest:
         vivado: Vivado's program or installation folder, where it is not FRACDSE_VIVADO's or on PATH.
         time_limit_s: Longest time of Vivado.
         board: Board to run the bundle on: 'sim' for a simulated one, 'local', HOST or HOST:PORT; None: none.
+        trainer: Where to train it in full.
     """
 
     design: Design
@@ -57,6 +59,7 @@ class DeployRequest:
     vivado: str | None = None
     time_limit_s: float = 6 * 3600.0
     board: str | None = None
+    trainer: Trainer = field(default_factory=Trainer)
 
 
 @dataclass(frozen=True)

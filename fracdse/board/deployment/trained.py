@@ -17,12 +17,12 @@ from fracdse.program.executor import Executor
 from fracdse.program.lowering import lower
 from fracdse.program.model import Program
 from fracdse.program.report import lowering_report
-from fracdse.training import train
 from fracdse.training.checkpoint import run_name
 from fracdse.training.data import Dataset, subsample, train_validation_split
 from fracdse.training.evaluation import evaluate
 from fracdse.training.history import EpochRecord
 from fracdse.training.recipe import Recipe
+from fracdse.training.trainer import Trainer
 
 AGREEMENT_NEEDED = 0.99
 _CALIBRATION_IMAGES = 500
@@ -69,6 +69,7 @@ def train_and_lower(
     seed: int,
     folder: Path,
     progress: Callable[[EpochRecord], None],
+    trainer: Trainer,
 ) -> TrainedDesign:
     """Train a design as a recipe says, lower it, and check the program on the whole test set.
 
@@ -84,7 +85,7 @@ def train_and_lower(
     learned, validation = train_validation_split(train_set, recipe.validation, seed)
     name = run_name(design, recipe, learned, seed)
     target = folder / f"training-{name}"
-    network = train(
+    network = trainer(
         design, learned, validation, recipe, seed=seed, folder=target, resume=True, progress=progress
     ).network
     calibration = subsample(learned, _CALIBRATION_IMAGES, seed).images
