@@ -2,8 +2,8 @@
 
 What they compute equals what one process computes but for rounding. Every process draws the whole batch and takes its
 part of it, so that images, their order and their augmentation do not depend on how many there are. Batch norms add up
-their sums over the team. The loss of a part, a mean over its images, is weighed by its share of the batch; gradients are
-added up, not averaged. Every gradient inside the network is then what it is in one process, bfloat16 included.
+their sums over the team. The loss of a part, a mean over its images, is weighed by its share of the batch, and the
+gradients are added up, not averaged: each is then what it is in one process, bfloat16 included.
 """
 
 from __future__ import annotations
