@@ -1,7 +1,7 @@
 """Show how well short proxies rank designs against long training: Kendall's τ with its bootstrap interval.
 
-    python benchmarks/proxy_fidelity.py --data FOLDER [--samples 8000] [--epochs 8] [--proxies 500x1 1000x2 2000x2]
-        [--designs 12] [--threads 1] [--keep FILE.json] [--json FILE]
+    python benchmarks/proxy_fidelity.py --data FOLDER [--device auto] [--samples 8000] [--epochs 8]
+        [--proxies 500x1 1000x2 2000x2] [--designs 12] [--threads 1] [--keep FILE.json] [--json FILE]
 
 Each of the designs below is trained long (`--epochs` epochs on `--samples` images) and as every proxy SAMPLESxEPOCHS,
 and measured on the same held-out images. With --keep, finished trainings are kept in a file and not repeated.
@@ -46,6 +46,7 @@ CHOICES = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True)
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--samples", type=int, default=8000)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--proxies", nargs="+", default=["500x1", "1000x2", "2000x2", "2000x4"])
@@ -98,7 +99,7 @@ def train_once(design: Design, dataset: Dataset, run: str, options: argparse.Nam
         }
     )
     start = time.process_time()
-    result = train_proxy(design, dataset, recipe, seed=0, threads=options.threads)
+    result = train_proxy(design, dataset, recipe, seed=0, threads=options.threads, device=options.device)
     return {"accuracy": result.accuracy, "seconds": time.process_time() - start, "passes": samples * epochs}
 
 

@@ -12,6 +12,7 @@ from torch.nn.functional import avg_pool2d, conv2d
 from fracdse.network.codebook import Codebook
 from fracdse.network.exact_conv import exact_conv2d, working_type
 from fracdse.network.fractional_conv import fractional_conv2d
+from fracdse.network.fused.convolutions import fused_stem
 from fracdse.network.fused.launch import can_fuse
 from fracdse.network.fused.layer import FusedSettings, fused_layer
 from fracdse.network.norms import BatchNorm, ChannelAffine, Norm, PowerOfTwoBatchNorm
@@ -43,7 +44,11 @@ class Stem(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the first residual."""
-        weight = sign_weight(self.weight) if self.precision == "binary" else self.weight
+        binary = self.precision == "binary"
+        if can_fuse(self.weight, self.spec.out_channels):
+            counts = self.thermometer.counts
+            return self.norm(fused_stem(images, counts, self.weight, self.spec.stride, signed=binary))  # type: ignore[no-any-return]
+        weight = sign_weight(self.weight) if binary else self.weight
         dtype = working_type(weight)
         levels = self.thermometer(images, dtype)
         low = weight.to(dtype).contiguous(memory_format=torch.channels_last)
@@ -108,7 +113,7 @@ class GatedLayer(nn.Module):
 
     def _can_fuse(self, x: Tensor) -> bool:
         spec = self.spec
-        plain = spec.batch_norm and self.link is None and not spec.clip_bits and self.gate_observer is None
+        plain = spec.batch_norm and self.link is None and self.gate_observer is None
         differentiable = self.training or not torch.is_grad_enabled()
         whole = not self.training or getattr(self.norm_conv, "partners", None) is None
         return plain and differentiable and whole and can_fuse(x, spec.out_channels)
@@ -117,16 +122,19 @@ class GatedLayer(nn.Module):
         assert isinstance(self.norm_conv, BatchNorm)
         assert isinstance(self.norm_out, BatchNorm)
         relu = self.rprelu
+        signed = self.precision == "binary" and self.codebook is None
         settings = FusedSettings(
             stride=self.spec.stride,
+            clip=2 ** (self.spec.clip_bits - 1) if self.spec.clip_bits and self.precision != "float" else 0,
             gated=self.precision != "float",
             binary=self.precision == "binary",
+            signed=signed,
             identity=shortcut is x and self.si is None,
             norm=self.norm_conv.with_shifts(after=relu.shift_in),
             norm_out=self.norm_out.with_shifts(before=relu.shift_out),
         )
         base = shortcut if self.si is None else shortcut + self.si(x, self.precision != "float")
-        weight = self.convolution_weight()
+        weight = self.weight if signed else self.convolution_weight()
         return fused_layer(settings, x, base, weight, self.threshold, self.slope(), self.training)
 
     def _convolve(self, x: Tensor) -> Tensor:

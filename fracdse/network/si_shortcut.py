@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
+from fracdse.network.fused.convolutions import plain_convolution
 from fracdse.network.fused.fixed_point import covering_step as follow_range
 from fracdse.network.fused.launch import can_fuse
 from fracdse.network.partners import Partners
@@ -80,9 +81,23 @@ class SIShortcut(nn.Module):
             weights = tuple(self.rounded(weight) for weight in weights)
             x = self.input_range(x)
         squeeze, interaction, expand = weights
+        if can_fuse(x) and self.bits <= 8:  # whose integers bfloat16 holds
+            return self._fused(x, (squeeze, interaction, expand), quantised)
         a = conv2d(x, squeeze[:, :, None, None], self.squeeze_bias)
         a = self.squeeze_range(a) if quantised else a
         groups = interaction.shape[0] // interaction.shape[1]
         b = conv2d(a, interaction, stride=self.stride, padding=1, groups=groups)
         b = self.interaction_range(b) if quantised else b
         return conv2d(b, expand[:, :, None, None], self.expand_bias)
+
+    def _fused(self, x: Tensor, weights: tuple[Tensor, Tensor, Tensor], quantised: bool) -> Tensor:
+        """Do the same on a GPU, where few channels suit no library: a depthwise weight becomes a diagonal one."""
+        squeeze, interaction, expand = weights
+        a = plain_convolution(x, squeeze[:, :, None, None], 1) + self.squeeze_bias[:, None, None]
+        a = self.squeeze_range(a) if quantised else a
+        if interaction.shape[1] == 1:
+            diagonal = torch.eye(len(interaction), device=x.device)[:, :, None, None]
+            interaction = interaction * diagonal
+        b = plain_convolution(a, interaction, self.stride)
+        b = self.interaction_range(b) if quantised else b
+        return plain_convolution(b, expand[:, :, None, None], 1) + self.expand_bias[:, None, None]

@@ -25,10 +25,13 @@ class Thermometer(nn.Module):
     """
 
     table: Tensor
+    counts: Tensor  # how many levels of a pixel value are +1
 
     def __init__(self, resolution: int) -> None:
         super().__init__()
-        self.register_buffer("table", thermometer_table(resolution), persistent=False)
+        table = thermometer_table(resolution)
+        self.register_buffer("table", table, persistent=False)
+        self.register_buffer("counts", (table > 0).sum(1, dtype=torch.int32), persistent=False)
 
     def forward(self, images: Tensor, dtype: torch.dtype) -> Tensor:
         """Return the levels in `dtype`."""

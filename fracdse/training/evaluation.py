@@ -15,7 +15,7 @@ from fracdse.network.network import FractionalNetwork
 from fracdse.training.data import Dataset
 from fracdse.training.gate_statistics import GateCounter
 from fracdse.training.memory import keep_freed_memory
-from fracdse.training.step_graph import in_batches
+from fracdse.training.step_graph import in_batches, undisturbed
 
 _GATE_IMAGES = 1000
 
@@ -36,6 +36,7 @@ class Evaluation:
 
 
 @torch.no_grad()
+@undisturbed()
 def evaluate(
     network: FractionalNetwork,
     dataset: Dataset,

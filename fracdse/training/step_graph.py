@@ -12,7 +12,14 @@ from torch import Tensor
 
 # Steps that run as usual first, so that kernels are compiled and chosen and the optimiser has its state.
 _WARM_UP_STEPS = 3
-_one_capture_at_a_time = threading.Lock()
+_recording = threading.RLock()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let no other thread record inside the block: GPU work that is no replay may spoil a recording beside it."""
+    with _recording:
+        yield
 
 
 class GraphedStep:
@@ -56,10 +63,10 @@ class GraphedStep:
             self._graph.replay()
             return
         if self._calls <= _WARM_UP_STEPS:
-            with _one_capture_at_a_time:
+            with _recording:
                 step(draw)
             return
-        with _one_capture_at_a_time:
+        with _recording:
             self._draw = draw.clone()
             self._graph = _record(partial(step, self._draw), self._stream)
         self._graph.replay()
@@ -75,7 +82,7 @@ def in_batches(function: Callable[[Tensor], Tensor], values: Tensor, size: int) 
     stream = _new_stream(values.device)
     stream.wait_stream(torch.cuda.current_stream(values.device))
     with torch.cuda.stream(stream):
-        with _one_capture_at_a_time:
+        with _recording:
             function(whole[0])
             given = whole[0].clone()
             result: list[Tensor] = []

@@ -31,14 +31,32 @@ def _limit(threshold, channels, real, BINARY: tl.constexpr):
 
 
 @triton.jit
-def _convolved(sums, threshold, half, channels, real, offsets, inside, GATED: tl.constexpr, BINARY: tl.constexpr):
-    """Return the convolution's output: (2·M + gate·L)/3 of both passes' sums, or the plain sum of a float layer."""
-    leading = tl.load(sums + offsets, mask=inside, other=0.0).to(tl.float32)
+def _convolved_sums(
+    leading, trailing, threshold, channels, real, GATED: tl.constexpr, BINARY: tl.constexpr, CLIP: tl.constexpr
+):
+    """Return the convolution's output: (2·M + gate·L)/3 of both passes' sums, or the plain sum of a float layer.
+
+    With CLIP it is clamped to −CLIP/3…(CLIP − 1)/3.
+    """
+    out = leading.to(tl.float32)
     if GATED:
-        trailing = tl.load(sums + half + offsets, mask=inside, other=0.0).to(tl.float32)
-        opened = leading > _limit(threshold, channels, real, BINARY)
-        leading = leading * (2.0 / 3.0) + tl.where(opened, trailing, 0.0) * (1.0 / 3.0)
-    return leading
+        opened = out > _limit(threshold, channels, real, BINARY)
+        out = out * (2.0 / 3.0) + tl.where(opened, trailing.to(tl.float32), 0.0) * (1.0 / 3.0)
+        if CLIP:
+            out = tl.minimum(tl.maximum(out, -CLIP / 3.0), (CLIP - 1) / 3.0)
+    return out
+
+
+@triton.jit
+def _convolved(
+    sums, threshold, half, channels, real, offsets, inside,
+    GATED: tl.constexpr, BINARY: tl.constexpr, CLIP: tl.constexpr,
+):  # fmt: skip
+    leading = tl.load(sums + offsets, mask=inside, other=0.0)
+    trailing = leading
+    if GATED:
+        trailing = tl.load(sums + half + offsets, mask=inside, other=0.0)
+    return _convolved_sums(leading, trailing, threshold, channels, real, GATED, BINARY, CLIP)
 
 
 @triton.jit
@@ -76,29 +94,6 @@ def _power_of_two(x):
     """Return the nearest signed power of two in the logarithm."""
     size = _exp2(tl.floor(tl.log2(tl.maximum(tl.abs(x), 5.9604644775390625e-08)) + 0.5))
     return tl.where(x < 0, -size, size)
-
-
-@triton.jit
-def two_bits(x, bits, count, BLOCK: tl.constexpr):
-    """Write the leading bits of x, then its trailing bits, as ±1."""
-    index = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    inside = index < count
-    level = tl.load(x + index, mask=inside, other=0.0) * 1.5 + 1.5
-    one, two, three = level > 0.5, level >= 1.5, level > 2.5
-    tl.store(bits + index, tl.where(two, 1.0, -1.0).to(bits.dtype.element_ty), mask=inside)
-    tl.store(bits + count + index, tl.where(one ^ two ^ three, 1.0, -1.0).to(bits.dtype.element_ty), mask=inside)
-
-
-@triton.jit
-def convolved_statistics(
-    sums, threshold, half, partial, pixels,
-    GATED: tl.constexpr, BINARY: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr,
-):  # fmt: skip
-    """Leave Σ out and Σ out² a channel."""
-    channels, real, offsets, inside = _tile(pixels, CHANNELS, WIDTH, ROWS)
-    out = _convolved(sums, threshold, half, channels, real, offsets, inside, GATED, BINARY)
-    _leave_sum(partial, 0, 2, out, channels, real, CHANNELS)
-    _leave_sum(partial, 1, 2, out * out, channels, real, CHANNELS)
 
 
 @triton.jit
@@ -155,11 +150,12 @@ def fold_statistics(
 @triton.jit
 def onto_base(
     sums, threshold, half, vectors, slope, base, total, partial, pixels,
-    GATED: tl.constexpr, BINARY: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr,
+    GATED: tl.constexpr, BINARY: tl.constexpr, CLIP: tl.constexpr,
+    CHANNELS: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr,
 ):  # fmt: skip
     """Write total = base + prelu(scale·out + shift); leave Σ total and Σ total² a channel."""
     channels, real, offsets, inside = _tile(pixels, CHANNELS, WIDTH, ROWS)
-    out = _convolved(sums, threshold, half, channels, real, offsets, inside, GATED, BINARY)
+    out = _convolved(sums, threshold, half, channels, real, offsets, inside, GATED, BINARY, CLIP)
     h = out * _vector(vectors, 0, channels, real, CHANNELS) + _vector(vectors, 1, channels, real, CHANNELS)
     h = tl.where(h > 0, h, h * _vector(slope, 0, channels, real, CHANNELS))
     result = tl.load(base + offsets, mask=inside, other=0.0) + tl.where(inside, h, 0.0)
@@ -220,7 +216,8 @@ def finish_norm_backward(
 @triton.jit
 def onto_base_backward(
     sums, threshold, half, vectors, slope, gradient, total, out_results, d_total, partial, pixels,
-    GATED: tl.constexpr, BINARY: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr,
+    GATED: tl.constexpr, BINARY: tl.constexpr, CLIP: tl.constexpr,
+    CHANNELS: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr,
 ):  # fmt: skip
     """Write the gradient of `total`; leave Σ d_h, Σ d_h·out and the sum that is the slope's gradient."""
     channels, real, offsets, inside = _tile(pixels, CHANNELS, WIDTH, ROWS)
@@ -228,7 +225,7 @@ def onto_base_backward(
     d += tl.load(total + offsets, mask=inside, other=0.0) * _vector(out_results, 1, channels, real, CHANNELS)
     d = tl.where(inside, d + _vector(out_results, 2, channels, real, CHANNELS), 0.0)
     tl.store(d_total + offsets, d, mask=inside)
-    out = _convolved(sums, threshold, half, channels, real, offsets, inside, GATED, BINARY)
+    out = _convolved(sums, threshold, half, channels, real, offsets, inside, GATED, BINARY, CLIP)
     h = out * _vector(vectors, 0, channels, real, CHANNELS) + _vector(vectors, 1, channels, real, CHANNELS)
     d_h = tl.where(h > 0, d, d * _vector(slope, 0, channels, real, CHANNELS))
     _leave_sum(partial, 0, 3, d_h, channels, real, CHANNELS)
@@ -239,17 +236,23 @@ def onto_base_backward(
 @triton.jit
 def convolved_backward(
     sums, threshold, half, vectors, slope, d_total, results, parts, both, partial, pixels,
-    GATED: tl.constexpr, BINARY: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr,
+    GATED: tl.constexpr, BINARY: tl.constexpr, CLIP: tl.constexpr,
+    CHANNELS: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr,
 ):  # fmt: skip
     """Write the gradients of both passes' sums into `parts` and their sum into `both`; leave that of the threshold."""
     channels, real, offsets, inside = _tile(pixels, CHANNELS, WIDTH, ROWS)
     d = tl.load(d_total + offsets, mask=inside, other=0.0)
     leading = tl.load(sums + offsets, mask=inside, other=0.0).to(tl.float32)
-    out = _convolved(sums, threshold, half, channels, real, offsets, inside, GATED, BINARY)
+    whole = _convolved(sums, threshold, half, channels, real, offsets, inside, GATED, BINARY, 0)
+    out = whole
+    if CLIP:
+        out = tl.minimum(tl.maximum(whole, -CLIP / 3.0), (CLIP - 1) / 3.0)
     h = out * _vector(vectors, 0, channels, real, CHANNELS) + _vector(vectors, 1, channels, real, CHANNELS)
     d = tl.where(h > 0, d, d * _vector(slope, 0, channels, real, CHANNELS))
     g = d * _vector(results, 0, channels, real, CHANNELS) + out * _vector(results, 1, channels, real, CHANNELS)
     g = tl.where(inside, g + _vector(results, 2, channels, real, CHANNELS), 0.0)
+    if CLIP:
+        g = tl.where((whole >= -CLIP / 3.0) & (whole <= (CLIP - 1) / 3.0), g, 0.0)
     if GATED:
         trailing = tl.load(sums + half + offsets, mask=inside, other=0.0).to(tl.float32)
         z = 5.0 * (leading * (2.0 / 3.0) - _vector(threshold, 0, channels, real, CHANNELS))
@@ -314,16 +317,3 @@ def fixed_point_backward(
     level = _nearest_whole(tl.minimum(tl.maximum(level, LOWEST - 1), HIGHEST + 1))
     d = tl.load(gradient + index, mask=index < count, other=0.0)
     tl.store(d_x + index, tl.where((level >= LOWEST) & (level <= HIGHEST), d, 0.0), mask=index < count)
-
-
-@triton.jit
-def input_gradient(d_bits, x, d_total, d_x, count, CLIPPED: tl.constexpr, IDENTITY: tl.constexpr, BLOCK: tl.constexpr):
-    """Write d_bits, inside (−1, 1) where activations are clipped, plus d_total where the shortcut is the identity."""
-    index = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    inside = index < count
-    d = tl.load(d_bits + index, mask=inside, other=0.0).to(tl.float32)
-    if CLIPPED:
-        d = tl.where(tl.abs(tl.load(x + index, mask=inside, other=0.0)) < 1.0, d, 0.0)
-    if IDENTITY:
-        d += tl.load(d_total + index, mask=inside, other=0.0)
-    tl.store(d_x + index, d, mask=inside)

@@ -11,11 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fracdse.network.chunks import empty_map
-
 _TILE_ELEMENTS = 4096
-_FLAT_BLOCK = 2048
 _MAX_CHANNELS = 1024
+_MAX_ELEMENTS = 2**29  # offsets are 32-bit numbers
 
 
 @cache
@@ -29,7 +27,8 @@ def can_fuse(x: Tensor, channels: int = 1) -> bool:
     Triton's interpreter, which tests use, stands for a GPU.
     """
     on_gpu = x.is_cuda or os.environ.get("TRITON_INTERPRET") == "1"
-    return on_gpu and x.dtype == torch.float32 and channels <= _MAX_CHANNELS and _has_triton()
+    fits = channels <= _MAX_CHANNELS and x.numel() <= _MAX_ELEMENTS
+    return on_gpu and x.dtype == torch.float32 and fits and _has_triton()
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class MapKernels:
     `sums` are those of both passes, (2·N, C, H, W), or of the plain convolution; vectors are (C,).
     """
 
-    def __init__(self, like: Tensor, *, gated: bool = False, binary: bool = False) -> None:
+    def __init__(self, like: Tensor, *, gated: bool = False, binary: bool = False, clip: int = 0) -> None:
         from fracdse.network.fused import kernels
 
         self._kernels = kernels
@@ -56,15 +55,11 @@ class MapKernels:
         self._elements = like.numel()
         self._pixels = self._elements // self._channels
         self._device = like.device
-        self._flags = {"GATED": gated, "BINARY": binary}
+        self._flags = {"GATED": gated, "BINARY": binary, "CLIP": clip}
         width = 1 << (self._channels - 1).bit_length()
         rows = max(1, _TILE_ELEMENTS // width)
         self._size = {"CHANNELS": self._channels, "WIDTH": width, "ROWS": rows}
         self._programs = -(-self._pixels // rows)
-
-    def convolved_statistics(self, sums: Tensor, threshold: Tensor) -> Tensor:
-        """Return the sums of `out` and its square, a row a program."""
-        return self._over_sums(self._kernels.convolved_statistics, sums, threshold, sums_left=2)
 
     def onto_base(
         self, sums: Tensor, threshold: Tensor, norm: Tensor, slope: Tensor, base: Tensor, total: Tensor
@@ -102,7 +97,7 @@ class MapKernels:
         """Return scale, shift, mean and 1/σ (4, C) of a batch norm from the sums; follow its running statistics."""
         vectors, own, running = self._vectors(4), norm.norm, (norm.norm.running_mean, norm.norm.running_var)
         arguments = (*_parameters(norm, partial), *running, own.momentum, own.eps, vectors)
-        self._finish(self._kernels.finish_statistics, partial, *arguments, **_flags(norm))
+        self._finish(self._kernels.finish_statistics, partial, 2, *arguments, **_flags(norm))
         return vectors
 
     def folded(self, norm: NormAndShifts) -> Tensor:
@@ -115,7 +110,7 @@ class MapKernels:
     def finish_norm_backward(self, partial: Tensor, weight: Tensor, norm: Tensor, *, sums: int) -> Tensor:
         """Return (6, C): what d_x is made of (three rows), d_weight, d_bias, and the third sum."""
         results = self._vectors(6)
-        self._finish(self._kernels.finish_norm_backward, partial, weight, norm, results, COUNT=sums)
+        self._finish(self._kernels.finish_norm_backward, partial, sums, weight, norm, results, COUNT=sums)
         return results
 
     def _over_sums(self, kernel: Any, sums: Tensor, threshold: Tensor, *arguments: Any, sums_left: int) -> Tensor:
@@ -124,9 +119,9 @@ class MapKernels:
         kernel[(self._programs,)](*given, **self._flags, **self._size)
         return partial
 
-    def _finish(self, kernel: Any, partial: Tensor, *arguments: Any, **flags: Any) -> None:
-        count = float(self._pixels)
-        kernel[(self._channels,)](partial, self._programs, count, *arguments, CHANNELS=self._channels, **flags)
+    def _finish(self, kernel: Any, partial: Tensor, sums: int, *arguments: Any, **flags: Any) -> None:
+        programs, count = len(partial) // sums, float(self._pixels)
+        kernel[(self._channels,)](partial, programs, count, *arguments, CHANNELS=self._channels, **flags)
 
     def _vectors(self, count: int) -> Tensor:
         return torch.empty(count, self._channels, device=self._device)
@@ -139,23 +134,3 @@ def _parameters(norm: NormAndShifts, placeholder: Tensor) -> tuple[Tensor, ...]:
 
 def _flags(norm: NormAndShifts) -> dict[str, bool]:
     return {"ROUNDED": norm.rounded, "AFTER": norm.after is not None, "BEFORE": norm.before is not None}
-
-
-def two_bits(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return the leading, then the trailing bits of x as ±1, (2·N, C, H, W)."""
-    from fracdse.network.fused import kernels
-
-    bits, count = empty_map(2 * len(x), x, dtype), x.numel()
-    kernels.two_bits[(-(-count // _FLAT_BLOCK),)](x, bits, count, BLOCK=_FLAT_BLOCK)
-    return bits
-
-
-def clip_and_add(d_bits: Tensor, x: Tensor, d_total: Tensor, *, clipped: bool, identity: bool) -> Tensor:
-    """Return d_bits, where `clipped` only inside (−1, 1), plus d_total where `identity`."""
-    from fracdse.network.fused import kernels
-
-    d_bits = d_bits.contiguous(memory_format=torch.channels_last)
-    d_x, count = torch.empty_like(x), x.numel()
-    flags = {"CLIPPED": clipped, "IDENTITY": identity}
-    kernels.input_gradient[(-(-count // _FLAT_BLOCK),)](d_bits, x, d_total, d_x, count, BLOCK=_FLAT_BLOCK, **flags)
-    return d_x
