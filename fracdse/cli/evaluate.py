@@ -29,6 +29,12 @@ _CALIBRATION_IMAGES = 500
 @click.option("--program", "as_program", is_flag=True, help="Run the integer program instead of the float network.")
 @click.option("--logits", type=click.Path(dir_okay=False, path_type=Path), help="Write the logits as an array (N, C).")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads to compute with.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    help="Where to compute; auto: a GPU, if any.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(design: str, data: str | None, **options: Any) -> None:
     """Measure the network in DESIGN_DIR, or the proxy of a TRIAL, which is trained again."""
@@ -38,7 +44,7 @@ def command(design: str, data: str | None, **options: Any) -> None:
 
     with limited_threads(options["threads"]):
         if design.isdecimal():
-            network, data = _proxy_of(int(design), options["study"], data)
+            network, data = _proxy_of(int(design), options["study"], data, options["device"])
         else:
             network = load_network(Path(design))
         if data is None:
@@ -50,7 +56,7 @@ def command(design: str, data: str | None, **options: Any) -> None:
     click.echo(_as_json(measured) if options["as_json"] else _as_table(network, measured, options["as_program"]))
 
 
-def _proxy_of(number: int, study: str | None, data: str | None) -> tuple[FractionalNetwork, str]:
+def _proxy_of(number: int, study: str | None, data: str | None, device: str) -> tuple[FractionalNetwork, str]:
     """Train the proxy of a trial again, as its study did."""
     from fracdse.search.problem import load_data
     from fracdse.search.study import open_study
@@ -59,13 +65,16 @@ def _proxy_of(number: int, study: str | None, data: str | None) -> tuple[Fractio
     opened = open_study(study)
     record = opened.record(number)
     click.echo(f"Training the proxy of trial {number} of study {opened.name} again", err=True)
-    result = train_proxy(record.design, load_data(opened.space).train, opened.space.proxy, record.seed)
+    train_set = load_data(opened.space).train
+    result = train_proxy(record.design, train_set, opened.space.proxy, record.seed, device=device)
     return result.network, data or opened.space.data.name
 
 
 def _run_network(network: FractionalNetwork, images: Dataset, data: str, options: dict[str, Any]) -> Evaluation:
     from fracdse.training import evaluate
+    from fracdse.training.device import computing_device
 
+    network.to(computing_device(options["device"]))
     return evaluate(network, images, options["limit"], options["batch"], gate_images=len(images))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Literal, get_args
 
 import torch
@@ -12,12 +13,14 @@ DeviceName = Literal["auto", "cpu", "cuda"]
 
 
 def computing_device(name: str) -> torch.device:
-    """Return the device of a name; `auto` is a GPU where PyTorch can use one.
+    """Return the device of a name; `auto` is what FRACDSE_TORCH_DEVICE names, else a GPU where PyTorch can use one.
 
     Raises:
         ConfigError: The name is unknown.
         ToolNotFound: A GPU is asked for and PyTorch finds none.
     """
+    if name == "auto":
+        name = os.environ.get("FRACDSE_TORCH_DEVICE", name)
     if name not in get_args(DeviceName):
         raise ConfigError(f"device = {name!r} is not one of {', '.join(map(repr, get_args(DeviceName)))}")
     if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):

@@ -36,7 +36,7 @@ def layer_and_input(stride=1, **choices):
     for name, parameter in layer.named_parameters():
         if name != "weight" and not name.startswith("si."):
             torch.nn.init.normal_(parameter, 0.3, 0.4)
-    x = torch.randn(3, layer.spec.in_channels, layer.spec.in_height, layer.spec.in_width)
+    x = torch.randn(2, layer.spec.in_channels, layer.spec.in_height, layer.spec.in_width)
     with torch.no_grad():  # bfloat16 holds them: the interpreter multiplies in float32
         layer.weight.copy_(layer.weight.bfloat16())
     return layer, x.bfloat16().float().contiguous(memory_format=torch.channels_last)
@@ -59,15 +59,19 @@ def results(layer, x, fused, monkeypatch):
     return y.detach().cpu(), {name: each.cpu() for name, each in gradients.items() if each is not None}, buffers
 
 
+SLOW = pytest.mark.slow if DEVICE == "cpu" else ()
+
+
 @pytest.mark.parametrize(
     ("precision", "choices"),
     [
-        ("binary", {}),
-        ("binary", {"stride": 2, "si_width": 2}),
-        ("binary", {"power_of_two": True, "codebook_bits": 4}),
-        ("binary", {"shortcut_bits": 4}),
-        ("real_weights", {"stride": 2}),
+        ("binary", {"clip_bits": 5, "power_of_two": True}),
         ("float", {}),
+        pytest.param("binary", {"stride": 2, "si_width": 2}, marks=SLOW),
+        pytest.param("binary", {"shortcut_bits": 4, "codebook_bits": 4}, marks=SLOW),
+        pytest.param("binary", {"width": 65}, marks=SLOW),
+        pytest.param("real_weights", {"stride": 2}, marks=SLOW),
+        pytest.param("float", {"stride": 2, "si_width": 2, "si_interaction": "full"}, marks=SLOW),
     ],
     ids=str,
 )
@@ -85,20 +89,23 @@ def test_a_fused_layer_equals_the_plain_one(precision, choices, monkeypatch):
         torch.testing.assert_close(buffer, wanted_buffers[name], rtol=1e-3, atol=1e-4, msg=name)
 
 
-@pytest.mark.parametrize("precision", ["binary", "real_weights", "float"])
+@pytest.mark.parametrize("precision", ["binary", pytest.param("float", marks=SLOW)])
 def test_a_fused_network_equals_the_plain_one_in_evaluation(precision, monkeypatch):
     torch.manual_seed(0)
     network = build_network(Design(ImageFormat(8, 8, 3, 10), NetworkChoices(depth=8, width=4, si_width=2)))
-    images = torch.randint(0, 256, (6, 8, 8, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
+    images = torch.randint(0, 256, (2, 8, 8, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
     network.precision = precision
     network.train()
+    monkeypatch.setenv("TRITON_INTERPRET", "0")
     with torch.no_grad():
         for _ in range(30):
-            network(images.to("cpu"))
+            network(images)
         for layer in network.gated_layers():
             layer.rprelu.shift_in.normal_()
             layer.rprelu.shift_out.normal_()
         network.eval()
+        if DEVICE == "cpu":
+            monkeypatch.setenv("TRITON_INTERPRET", "1")
         fused = copy.deepcopy(network).to(DEVICE)(images.to(DEVICE)).cpu()
         monkeypatch.setenv("TRITON_INTERPRET", "0")
         plain = network(images)
