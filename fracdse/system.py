@@ -16,5 +16,11 @@ REGISTER_RANGE_BYTES = 0x1_0000
 STREAM_BITS = 32
 # Width of AXI DMA's length register (its largest value, PG021): one transfer carries up to 2^26 − 1 bytes.
 DMA_LENGTH_BITS = 26
-BOARD_NAMES = {"ultra96v2": "Ultra96", "kv260": "KV260", "zcu104": "ZCU104", "pynq-z2": "Pynq-Z2"}
+# What PYNQ's images call the boards, by device; the first is the usual one.
+BOARD_NAMES = {
+    "ultra96v2": ("Ultra96", "Ultra96v2"),
+    "kv260": ("KV260", "K26"),
+    "zcu104": ("ZCU104",),
+    "pynq-z2": ("Pynq-Z2",),
+}
 TOP_MODULE = "accelerator"

@@ -40,9 +40,14 @@ _DRIVER = (
     "registers.py",
     "system.py",
     "board/__init__.py",
-    "board/driver.py",
+    "board/buffers.py",
+    "board/clock.py",
     "board/connection.py",
+    "board/counted_registers.py",
+    "board/dma.py",
+    "board/driver.py",
     "board/quiet.py",
+    "board/upload.py",
 )
 _DRIVER_FOLDER = "driver/fracdse/"
 _BUILD_ID = "build_id"

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import collections
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
-from fracdse.board.driver import CLOCK_TOLERANCE, AcceleratorDriver
+from fracdse.board.clock import set_clock
+from fracdse.board.driver import AcceleratorDriver
 from fracdse.board.quiet import quiet_pynq
+from fracdse.board.upload import copy_to_board
 from fracdse.errors import BoardError, ToolNotFound
 
 DEFAULT_PORT = 7967
 _ADDRESS = re.compile(r"^([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::([0-9]{1,5}))?$")
+SIMULATED_PREFIX = "Simulated "
 _CALL_TIMEOUT_S = 30.0
-_CLOCK_ATTEMPTS = 8
-_SLOWEST_CLOCK_SHARE = 0.8
+_STREAM_TIMEOUT_S = 120.0
+_FIRMWARE_FOLDER = "/lib/firmware/"
+_MANAGER_STATE = "/sys/class/fpga_manager/fpga0/state"
+_LOCAL_NAME = Path("/proc/device-tree/chosen/pynq_board")
 
 
 def parse_address(address: str) -> tuple[str, int]:
@@ -59,45 +65,65 @@ def connect(address: str) -> Any:
     return device
 
 
+def board_name(device: Any) -> str:
+    """Return what a board calls itself; 'Unknown' where it does not say."""
+    if device.has_capability("REMOTE"):
+        return str(device.name)
+    return _LOCAL_NAME.read_text().strip("\0\n ") if _LOCAL_NAME.is_file() else "Unknown"
+
+
+def check_board(found: str, wanted: Sequence[str]) -> None:
+    """Refuse a board of another kind; one that does not say what it is passes, its build id is checked later.
+
+    Raises:
+        BoardError: `found` is a board's name, and none of `wanted`, whatever the case and punctuation.
+    """
+
+    def plain(name: str) -> str:
+        return re.sub(r"[^a-z0-9]", "", name.removeprefix(SIMULATED_PREFIX).lower())
+
+    if wanted and found != "Unknown" and plain(found) not in map(plain, wanted):
+        raise BoardError(
+            f"the board is a {found}, the bundle is built for {wanted[0]}",
+            hint="Choose the board's device in the search space, or the address of the right board.",
+        )
+
+
 def load(device: Any, bitfile: Path, clock_mhz: float, timeout_s: float = 60.0) -> tuple[AcceleratorDriver, float]:
     """Configure the fabric and set its clock; return the driver and the frequency that the board then reports.
 
     Args:
         device: What `connect` returned.
-        bitfile: A .bit file with its .hwh beside it; its name must be unique to the build, since pynq does not send a
-            file to a board that has one of that name.
+        bitfile: A .bit file with its .hwh beside it; the board keeps its configuration under the file's name.
         clock_mhz: The frequency asked for.
         timeout_s: How long one run may take.
 
     Raises:
-        BoardError: The board refuses the bitstream, or its clock is faster than asked or slower by a fifth.
+        BoardError: The board has no room for the bitstream or refuses it, or its clock is faster than asked or slower
+            by a fifth.
     """
     with board_errors(str(getattr(device, "ip_addr", "local"))), quiet_pynq():
         from pynq.overlay import Overlay
-        from pynq.ps import Clocks
+        from pynq.pl_server.embedded_device import bit2bin
 
-        _forget_cached_metadata()
+        _forget_earlier_boards()
+        if device.has_capability("REMOTE"):
+            copy_to_board(device, f"{_FIRMWARE_FOLDER}{bitfile.stem}.bin", bit2bin(bitfile.read_bytes()))
         overlay = Overlay(str(bitfile), device=device)
-        clock_set_mhz = _set_clock(Clocks, clock_mhz)
-        driver = AcceleratorDriver(overlay, device.allocate, timeout_s)
-    if not _SLOWEST_CLOCK_SHARE * clock_mhz <= clock_set_mhz <= clock_mhz * (1 + CLOCK_TOLERANCE):
-        raise BoardError(f"the board's clock is {clock_set_mhz:g} MHz; {clock_mhz:g} MHz was asked for")
-    return driver, clock_set_mhz
+        _check_configured(device)
+        clock_set_mhz = set_clock(device, clock_mhz)
+        return AcceleratorDriver(overlay, device, timeout_s), clock_set_mhz
 
 
-def _set_clock(clocks: Any, clock_mhz: float) -> float:
-    """Set PL clock 0 to the fastest that the dividers make at or below `clock_mhz`, and return what the board reports.
-
-    pynq takes the nearest clock, which may be faster than the design is built for: then ask for less by the excess.
-    """
-    wanted_mhz = clock_mhz
-    for _ in range(_CLOCK_ATTEMPTS):
-        clocks.fclk0_mhz = wanted_mhz
-        excess_mhz = float(clocks.fclk0_mhz) - clock_mhz
-        if excess_mhz <= CLOCK_TOLERANCE * clock_mhz:
-            break
-        wanted_mhz -= excess_mhz
-    return float(clocks.fclk0_mhz)
+def _check_configured(device: Any) -> None:
+    """Ask the FPGA manager how the configuration went: pynq's server does not say when it fails."""
+    if device.has_capability("REMOTE"):
+        state = bytes(device.read_file(_MANAGER_STATE)).decode("utf-8", "replace").strip()
+        if "error" in state:
+            raise BoardError(
+                f"the board's FPGA manager says '{state}': it refuses the bitstream",
+                hint="Is it for this board's device? A power cycle clears what an earlier attempt left.",
+            )
 
 
 @contextmanager
@@ -109,20 +135,29 @@ def board_errors(address: str) -> Iterator[None]:
         yield
     except grpc.RpcError as error:
         detail = error.details() if hasattr(error, "details") else str(error)
-        raise BoardError(
-            f"board {address}: {detail}", hint="Check that the board is on and that pynq's remote server runs."
-        ) from error
-    except (RuntimeError, OSError) as error:
+        code = error.code() if hasattr(error, "code") else None
+        if code in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT):
+            hint = "It forgot what this program had set up: it, or its server, was restarted. Run this again."
+        else:
+            hint = "Check that the board is on and that pynq's remote server runs, then run this again."
+        raise BoardError(f"board {address}: {detail}", hint=hint) from error
+    except (RuntimeError, ValueError, OSError) as error:
         raise BoardError(f"board {address}: {error}") from error
 
 
-def _forget_cached_metadata() -> None:
-    """Delete the metadata that pynq pickled for an earlier overlay, so that it is neither loaded nor believed."""
+def _forget_earlier_boards() -> None:
+    """Delete what pynq keeps of earlier overlays and boards, so that it is neither loaded nor believed.
+
+    That is the metadata it pickled, and the clock registers of the first board that this process spoke to.
+    """
     import pynq.pl_server
     from pynq.pl_server.global_state import clear_global_state
+    from pynq.ps import Clocks
 
     clear_global_state()
     (Path(pynq.pl_server.__file__).parent / "_current_metadata.pkl").unlink(missing_ok=True)
+    if "_real_instance" in vars(Clocks):
+        del Clocks._real_instance
 
 
 def _limit_calls(device: Any) -> None:
@@ -139,13 +174,13 @@ def _limit_calls(device: Any) -> None:
     class Limit(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, grpc.StreamUnaryClientInterceptor):  # type: ignore[misc]
         """Adds the time limit to each kind of call that pynq makes."""
 
-        def _call(self, continuation: Any, details: Any, request: Any) -> Any:
+        def _call(self, timeout_s: float, continuation: Any, details: Any, request: Any) -> Any:
             values = {name: getattr(details, name, None) for name in fields}
-            return continuation(Details(**(values | {"timeout": _CALL_TIMEOUT_S})), request)
+            return continuation(Details(**(values | {"timeout": timeout_s})), request)
 
-        intercept_unary_unary = _call
-        intercept_unary_stream = _call
-        intercept_stream_unary = _call
+        intercept_unary_unary = partialmethod(_call, _CALL_TIMEOUT_S)
+        intercept_unary_stream = partialmethod(_call, _STREAM_TIMEOUT_S)
+        intercept_stream_unary = partialmethod(_call, _STREAM_TIMEOUT_S)
 
     channel = grpc.intercept_channel(device.client.channel, Limit())
     device._stub = {

@@ -1,33 +1,47 @@
 """The accelerator's driver, on pynq: on the board itself, or from a host through pynq's remote device.
 
-It needs NumPy, pynq and four small modules of fracdse, so a bundle can carry it. The host encodes nothing: a frame is
+It needs NumPy, pynq and a few small modules of fracdse, so a bundle can carry it. The host encodes nothing: a frame is
 the image's bytes in row, column, colour order, and what comes back are the logits.
+
+While the accelerator works on a batch, the next one is copied to the board's memory and the logits of the one before
+are taken from it; between two batches it waits only for some register accesses, which `BoardRun` counts.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fracdse.board.buffers import FrameBuffers, frames_per_batch
+from fracdse.board.clock import MeasuredClock, measure_clock
+from fracdse.board.counted_registers import CountedRegisters
+from fracdse.board.dma import SimpleDma
 from fracdse.errors import BoardError
 from fracdse.registers import CONTROL_RESET, CONTROL_START, STATUS_DONE, Register, gate_counter_address
 from fracdse.system import ACCELERATOR_INSTANCE, DMA_INSTANCE
 
-CLOCK_TOLERANCE = 0.01
-_DMA_CONTROL_SEND, _DMA_CONTROL_RECEIVE, _DMA_RESET = 0x00, 0x30, 0x4
-
 
 @dataclass(frozen=True)
 class BoardRun:
-    """What one run of frames gave.
+    """What a run of frames gave.
 
-    `logits` is (frames, classes) int32; `cycles` is counted by the accelerator from start to the last logit;
-    `register_accesses` and `bytes_moved` are the driver's own accounting of what it costs beside the hardware.
+    Attributes:
+        logits: (frames, classes) int32.
+        cycles: Counted by the accelerator, from the start of each batch to its last logit.
+        first_latency_cycles: From the first word of the first frame to its last logit.
+        open_gates: Open gates of each gated convolution.
+        seconds: Time of the whole run on this machine's clock.
+        batches: DMA transfers each way.
+        idle_accesses: Register accesses while the accelerator waits for the driver: start a batch, see its end, read
+            the counters.
+        poll_accesses: Register accesses while the accelerator works.
+        bytes_moved: Bytes of frames and logits, padding included.
     """
 
     logits: NDArray[np.int32]
@@ -35,7 +49,9 @@ class BoardRun:
     first_latency_cycles: int
     open_gates: tuple[int, ...]
     seconds: float
-    register_accesses: int
+    batches: int
+    idle_accesses: int
+    poll_accesses: int
     bytes_moved: int
 
     @property
@@ -44,32 +60,46 @@ class BoardRun:
         return self.cycles / len(self.logits)
 
 
+@dataclass(frozen=True)
+class _Counters:
+    """What the accelerator counted over one batch."""
+
+    cycles: int
+    first_latency: int
+    gates: tuple[int, ...]
+
+
 class AcceleratorDriver:
     """Runs frames on a loaded overlay.
 
     Args:
         overlay: A pynq overlay with the instances that `fracdse.system` names.
-        allocate: Makes a buffer in the board's memory: `allocate(shape, dtype)`.
-        timeout_s: How long one run may take.
+        device: pynq's device, which has the board's memory.
+        timeout_s: How long one batch may take.
 
     Raises:
-        BoardError: The overlay has no accelerator or no DMA.
+        BoardError: The overlay has no accelerator or no DMA, or the DMA does not work.
     """
 
-    def __init__(self, overlay: Any, allocate: Callable[..., Any], timeout_s: float = 60.0) -> None:
-        for instance in (ACCELERATOR_INSTANCE, DMA_INSTANCE):
+    def __init__(self, overlay: Any, device: Any, timeout_s: float = 60.0) -> None:
+        from pynq import MMIO
+
+        def registers(instance: str) -> CountedRegisters:
             if instance not in overlay.ip_dict:
                 raise BoardError(f"the overlay has no '{instance}', only {', '.join(sorted(overlay.ip_dict))}")
-        self._registers = getattr(overlay, ACCELERATOR_INSTANCE).mmio
-        self._dma = getattr(overlay, DMA_INSTANCE)
-        self._allocate = allocate
+            place = overlay.ip_dict[instance]
+            return CountedRegisters(MMIO(place["phys_addr"], place["addr_range"], device=device))
+
+        self._registers = registers(ACCELERATOR_INSTANCE)
+        self._dma_registers = registers(DMA_INSTANCE)
+        self._dma = SimpleDma(self._dma_registers)
+        self._device = device
         self._timeout_s = timeout_s
-        self._accesses = 0
 
     @property
     def build_id(self) -> int:
         """The 64-bit build id that the hardware carries."""
-        return self._read64(Register.BUILD_ID_LOW)
+        return self._registers.read64(Register.BUILD_ID_LOW)
 
     def check_build_id(self, expected: int) -> None:
         """Refuse a fabric that is of another build.
@@ -84,102 +114,108 @@ class AcceleratorDriver:
                 hint="The overlay is stale or of another bundle: load this bundle's bitstream.",
             )
 
+    def measure_clock(self) -> MeasuredClock:
+        """Measure the fabric's clock; the accelerator must be idle, and is reset afterwards."""
+        return measure_clock(self._registers, self.reset)
+
     def run(self, images: NDArray[np.uint8], batch: int = 1000) -> BoardRun:
-        """Compute the logits of images (N, H, W, colours), `batch` frames a DMA transfer.
+        """Compute the logits of images (N, H, W, colours), at most `batch` frames a DMA transfer.
 
         Raises:
-            BoardError: The images do not fit the accelerator, or a transfer fails or takes longer than the timeout.
+            BoardError: The images do not fit the accelerator, the board has too little memory, or a transfer fails or
+                takes longer than the timeout. The accelerator is reset then.
         """
-        frame_bytes = 4 * self._read(Register.FRAME_WORDS)
-        classes = self._read(Register.CLASSES)
+        frame_bytes = 4 * self._registers.read(Register.FRAME_WORDS)
+        classes = self._registers.read(Register.CLASSES)
+        layers = self._registers.read(Register.GATED_LAYERS)
         image_bytes = int(np.prod(images.shape[1:]))
         if images.dtype != np.uint8 or not 0 <= frame_bytes - image_bytes < 4 or not len(images):
             raise BoardError(f"{len(images)} images of {image_bytes} bytes do not fit frames of {frame_bytes} bytes")
-        runs = [
-            self._run_batch(images[start : start + batch].reshape(-1, image_bytes), frame_bytes, classes)
-            for start in range(0, len(images), batch)
-        ]
-        return runs[0] if len(runs) == 1 else _joined(runs)
+        count = frames_per_batch(len(images), batch, frame_bytes)
+        flat = images.reshape(len(images), image_bytes)
+        batches = [flat[start : start + count] for start in range(0, len(images), count)]
+        with contextlib.ExitStack() as stack:
+            pairs = [stack.enter_context(FrameBuffers(self._device, count, frame_bytes, classes)) for _ in batches[:2]]
+            try:
+                return self._run_batches(batches, pairs, layers)
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    self.reset()
+                raise
 
-    def _run_batch(self, frames: NDArray[np.uint8], frame_bytes: int, classes: int) -> BoardRun:
-        accesses = self._accesses
-        sent = self._allocate((len(frames), frame_bytes), np.dtype(np.uint8))
-        received = self._allocate((len(frames), classes), np.dtype(np.int32))
-        try:
-            sent[:, frames.shape[1] :] = 0
-            sent[:, : frames.shape[1]] = frames
+    def _run_batches(
+        self, batches: Sequence[NDArray[np.uint8]], pairs: Sequence[FrameBuffers], layers: int
+    ) -> BoardRun:
+        accesses, began = self._accesses, time.perf_counter()
+        logits: list[NDArray[np.int32]] = []
+        counters: list[_Counters] = []
+        polls = 0
+        pairs[0].fill(batches[0])
+        for number, frames in enumerate(batches):
+            self._start(pairs[number % 2], len(frames))
             started = time.perf_counter()
-            self._write(Register.FRAMES, len(frames))
-            self._write(Register.CONTROL, CONTROL_START)
-            self._dma.recvchannel.transfer(received)
-            self._dma.sendchannel.transfer(sent)
-            self._wait(started)
-            received.invalidate()
-            seconds = time.perf_counter() - started
-            gates = range(self._read(Register.GATED_LAYERS))
-            return BoardRun(
-                np.array(received, dtype=np.int32),
-                self._read64(Register.CYCLES_LOW),
-                self._read(Register.FIRST_LATENCY),
-                tuple(self._read64(gate_counter_address(layer)) for layer in gates),
-                seconds,
-                self._accesses - accesses,
-                sent.nbytes + received.nbytes,
-            )
-        finally:
-            for buffer in (sent, received):
-                buffer.freebuffer()
+            if number > 0:
+                logits.append(pairs[(number - 1) % 2].logits(len(batches[number - 1])))
+            if number + 1 < len(batches):
+                pairs[(number + 1) % 2].fill(batches[number + 1])
+            polls += self._wait(started)
+            counters.append(self._counters(layers))
+        logits.append(pairs[(len(batches) - 1) % 2].logits(len(batches[-1])))
+        return BoardRun(
+            np.concatenate(logits),
+            sum(found.cycles for found in counters),
+            counters[0].first_latency,
+            tuple(map(sum, zip(*(found.gates for found in counters), strict=True))),
+            time.perf_counter() - began,
+            len(batches),
+            self._accesses - accesses - polls,
+            polls,
+            len(batches) * pairs[0].bytes_moved,
+        )
 
-    def _wait(self, started: float) -> None:
-        """Poll until both channels are idle and the accelerator is done; pynq's own wait has no limit."""
-        channels = (("send", self._dma.sendchannel), ("receive", self._dma.recvchannel))
+    def _start(self, buffers: FrameBuffers, frames: int) -> None:
+        """Ready both streams, then start: the cycle counter then counts nothing of the time that takes."""
+        self._registers.write(Register.FRAMES, frames)
+        self._dma.receive(buffers.received_address, frames * buffers.logit_bytes)
+        self._dma.send(buffers.sent_address, frames * buffers.frame_bytes)
+        self._registers.write(Register.CONTROL, CONTROL_START)
+
+    def _wait(self, started: float) -> int:
+        """Poll until the batch is done; return how many register accesses there were before it was."""
+        first = last = self._accesses
         while True:
-            for name, channel in channels:
-                self._accesses += 1
+            sending, receiving = self._dma.states()
+            for name, channel in (("send", sending), ("receive", receiving)):
                 if channel.error:
-                    raise self._failed(f"the DMA's {name} channel reports an error")
-            self._accesses += 2
-            if all(channel.idle for _, channel in channels) and self._read(Register.STATUS) & STATUS_DONE:
-                return
+                    raise self._failed(f"the DMA's {name} channel reports: {channel.error}")
+            if sending.idle and receiving.idle and self._registers.read(Register.STATUS) & STATUS_DONE:
+                return last - first
             if time.perf_counter() - started > self._timeout_s:
                 raise self._failed(f"no end after {self._timeout_s:g} s")
+            last = self._accesses
+
+    def _counters(self, layers: int) -> _Counters:
+        read64 = self._registers.read64
+        return _Counters(
+            read64(Register.CYCLES_LOW),
+            self._registers.read(Register.FIRST_LATENCY),
+            tuple(read64(gate_counter_address(layer)) for layer in range(layers)),
+        )
 
     def _failed(self, what: str) -> BoardError:
-        """Describe both streams, then stop the DMA and the accelerator."""
-        send = "idle" if self._dma.sendchannel.idle else "not all taken"
-        receive = "idle" if self._dma.recvchannel.idle else "not all there"
-        done, asked = self._read(Register.FRAMES_DONE), self._read(Register.FRAMES)
-        self.reset()
-        return BoardError(f"{what}: input stream {send}, output stream {receive}, {done} of {asked} frames done")
+        """Describe both streams; whoever raises this resets the accelerator afterwards."""
+        sending, receiving = self._dma.states()
+        done, asked = self._registers.read(Register.FRAMES_DONE), self._registers.read(Register.FRAMES)
+        return BoardError(
+            f"{what}: input stream {'idle' if sending.idle else 'not all taken'}, output stream "
+            f"{'idle' if receiving.idle else 'not all there'}, {done} of {asked} frames done"
+        )
 
     def reset(self) -> None:
-        """Stop both DMA channels and reset the accelerator."""
-        dma_registers = self._dma.mmio
-        for control in (_DMA_CONTROL_SEND, _DMA_CONTROL_RECEIVE):
-            dma_registers.write(control, _DMA_RESET)
-        self._write(Register.CONTROL, CONTROL_RESET)
-        self._dma.sendchannel.start()
-        self._dma.recvchannel.start()
+        """Stop both DMA channels, reset the accelerator, and start the channels again."""
+        self._registers.write(Register.CONTROL, CONTROL_RESET)
+        self._dma.reset()
 
-    def _read(self, address: int) -> int:
-        self._accesses += 1
-        return int(self._registers.read(int(address)))
-
-    def _read64(self, address: int) -> int:
-        return self._read(address) | self._read(address + 4) << 32
-
-    def _write(self, address: int, value: int) -> None:
-        self._accesses += 1
-        self._registers.write(int(address), int(value))
-
-
-def _joined(runs: Sequence[BoardRun]) -> BoardRun:
-    return BoardRun(
-        np.concatenate([run.logits for run in runs]),
-        sum(run.cycles for run in runs),
-        runs[0].first_latency_cycles,
-        tuple(sum(layer) for layer in zip(*(run.open_gates for run in runs), strict=True)),
-        sum(run.seconds for run in runs),
-        sum(run.register_accesses for run in runs),
-        sum(run.bytes_moved for run in runs),
-    )
+    @property
+    def _accesses(self) -> int:
+        return self._registers.accesses + self._dma_registers.accesses

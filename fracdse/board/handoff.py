@@ -1,17 +1,21 @@
 """Hardware handoff and placeholder bitstream of a simulated system, in the formats that pynq reads.
 
-A real build takes both from Vivado. The simulated board has no fabric to configure, so its bitstream carries the
-build id alone; the handoff describes the system of `fracdse.system` with the names and addresses of the real one.
+A real build takes both from Vivado. The simulated board has no fabric to configure, so its bitstream carries the build
+id alone, in a file as large as a real one; the handoff describes the system of `fracdse.system` with the names and
+addresses of the real one.
 """
 
 from __future__ import annotations
 
 import struct
+from array import array
 from xml.etree import ElementTree as Xml
 
 from fracdse import system
 
 SIMULATED_MAGIC = b"fracdse-simulated"
+# As large as a XCZU3EG's, so that copying takes as many messages.
+CONFIGURATION_BYTES = 5_568_768
 _AXI = "xilinx.com:interface:aximm:1.0"
 _STREAM = "xilinx.com:interface:axis:1.0"
 _PS_INSTANCE = "zynq_ultra_ps_e_0"
@@ -21,18 +25,19 @@ _IOPLL_MULTIPLIER = 45
 
 def simulated_bitstream(build_id: int, part: str) -> bytes:
     """Return a .bit file whose payload is a mark and the 64-bit build id, words swapped as configuration data are."""
-    payload = SIMULATED_MAGIC.ljust(24, b"\0") + struct.pack("<Q", build_id)
-    words = struct.unpack(f"<{len(payload) // 4}I", payload)
+    payload = (SIMULATED_MAGIC.ljust(24, b"\0") + struct.pack("<Q", build_id)).ljust(CONFIGURATION_BYTES, b"\0")
+    words = array("I", payload)
+    words.byteswap()
     fields = ((b"a", b"system;Version=simulated"), (b"b", part.encode("ascii")), (b"c", b"-"), (b"d", b"-"))
     header = struct.pack(">H", 9) + bytes(9) + struct.pack(">H", 1)
     for tag, text in fields:
         header += tag + struct.pack(">H", len(text) + 1) + text + b"\0"
-    return header + b"e" + struct.pack(">I", len(payload)) + struct.pack(f">{len(words)}I", *words)
+    return header + b"e" + struct.pack(">I", len(payload)) + words.tobytes()
 
 
 def simulated_build_id(configuration: bytes) -> int | None:
     """Return the build id in configuration data made from `simulated_bitstream`, or None if they are something else."""
-    if len(configuration) != 32 or not configuration.startswith(SIMULATED_MAGIC):
+    if len(configuration) != CONFIGURATION_BYTES or not configuration.startswith(SIMULATED_MAGIC):
         return None
     return int(struct.unpack_from("<Q", configuration, 24)[0])
 

@@ -7,17 +7,16 @@ from typing import Protocol
 
 from fracdse import system
 from fracdse.board.handoff import simulated_build_id
+from fracdse.board.simulated_clock import CRL_APB, REFERENCE_CLOCK_MHZ, SimulatedClock
 from fracdse.board.simulated_dma import SimulatedDma, StreamModel
-from fracdse.board.simulated_files import SimulatedFiles
+from fracdse.board.simulated_files import DISK_BYTES, SimulatedFiles
 from fracdse.board.simulated_memory import SimulatedMemory
 from fracdse.errors import BoardError
+from fracdse.registers import CONTROL_RESET, CONTROL_START, Register
 
-_CRL_APB, _CRF_APB = 0xFF5E_0000, 0xFD1A_0000
+_CRF_APB = 0xFD1A_0000
 _PORT_WIDTH_REGISTERS = tuple(0xFD61_5000 if i == 0 else 0xFD36_0000 + 0x1_0000 * (i - 1) for i in range(8))
 _CLOCK_RANGE_BYTES = 0x1000
-_IOPLL_CONTROL, _PL0_CONTROL = 0x20, 0xC0
-_IOPLL_RESET, _PL0_RESET = 45 << 8, 1 << 24 | 1 << 16 | 15 << 8
-_REFERENCE_CLOCK_MHZ = 33.333
 _UNCONFIGURED = 0
 
 
@@ -41,31 +40,35 @@ class SimulatedBoard:
         model: The accelerator behind the registers and the DMA.
         build_id: The build that the model is of; only its bitstream configures the fabric.
         board_name: What the board calls itself.
+        reference_clock_mhz: The crystal from which its clocks are made.
+        disk_bytes: How much its disk holds.
     """
 
-    def __init__(self, model: RegisterModel, build_id: int, board_name: str) -> None:
+    def __init__(
+        self,
+        model: RegisterModel,
+        build_id: int,
+        board_name: str,
+        *,
+        reference_clock_mhz: float = REFERENCE_CLOCK_MHZ,
+        disk_bytes: int = DISK_BYTES,
+    ) -> None:
         self.lock = threading.RLock()
         self.memory = SimulatedMemory()
-        self.files = SimulatedFiles(board_name, self._configure)
+        self.files = SimulatedFiles(board_name, self._configure, disk_bytes)
+        self.clock = SimulatedClock(reference_clock_mhz)
         self._model = model
         self._build_id = build_id
         self._configured = False
         self._dma = SimulatedDma(self.memory, model)
-        self._plain: dict[int, int] = {_CRL_APB + _IOPLL_CONTROL: _IOPLL_RESET, _CRL_APB + _PL0_CONTROL: _PL0_RESET}
-
-    @property
-    def clock_mhz(self) -> float:
-        """The frequency of PL clock 0 that the clock registers ask for."""
-        pll, control = self._plain[_CRL_APB + _IOPLL_CONTROL], self._plain[_CRL_APB + _PL0_CONTROL]
-        iopll_mhz = _REFERENCE_CLOCK_MHZ * (pll >> 8 & 0x7F) / (2 if pll >> 16 & 1 else 1)
-        return iopll_mhz / max(control >> 8 & 0x3F, 1) / max(control >> 16 & 0x3F, 1)
+        self._cycles = 0
 
     def mapped(self, base: int, length: int) -> bool:
         """Tell whether a client may map this range of addresses."""
         ranges = [
             (system.DMA_BASE_ADDRESS, system.REGISTER_RANGE_BYTES),
             (system.ACCELERATOR_BASE_ADDRESS, system.REGISTER_RANGE_BYTES),
-            *((start, _CLOCK_RANGE_BYTES) for start in (_CRL_APB, _CRF_APB, *_PORT_WIDTH_REGISTERS)),
+            *((start, _CLOCK_RANGE_BYTES) for start in (CRL_APB, _CRF_APB, *_PORT_WIDTH_REGISTERS)),
         ]
         return length > 0 and any(start <= base and base + length <= start + size for start, size in ranges)
 
@@ -74,21 +77,40 @@ class SimulatedBoard:
         with self.lock:
             block, offset = self._block(address)
             if block is None:
-                return self._plain.get(address, 0)
+                return self.clock.registers.get(address, 0)
             if not self._configured:
                 return _UNCONFIGURED
-            return self._dma.read(offset) if block == system.DMA_INSTANCE else self._model.read_register(offset)
+            return self._dma.read(offset) if block == system.DMA_INSTANCE else self._read_accelerator(offset)
 
     def write(self, address: int, value: int) -> None:
         """Write 32 bits to a mapped address."""
         with self.lock:
             block, offset = self._block(address)
             if block is None:
-                self._plain[address] = value
+                self.clock.registers[address] = value
             elif self._configured and block == system.DMA_INSTANCE:
                 self._dma.write(offset, value)
+                if self._dma.sending:
+                    self.clock.work()
             elif self._configured:
-                self._model.write_register(offset, value)
+                self._write_accelerator(offset, value)
+
+    def _read_accelerator(self, offset: int) -> int:
+        if offset == Register.CYCLES_HIGH:
+            return self._cycles >> 32
+        value = self._model.read_register(offset)
+        if offset == Register.CYCLES_LOW:
+            simulated = value | self._model.read_register(Register.CYCLES_HIGH) << 32
+            self._cycles = simulated + self.clock.waited_cycles
+            return self._cycles & 0xFFFF_FFFF
+        return value
+
+    def _write_accelerator(self, offset: int, value: int) -> None:
+        self._model.write_register(offset, value)
+        if offset == Register.CONTROL and value & (CONTROL_START | CONTROL_RESET):
+            self.clock.clear()
+            if value & CONTROL_START and not self._dma.sending:
+                self.clock.wait()
 
     def _block(self, address: int) -> tuple[str | None, int]:
         for name, base in (
@@ -101,10 +123,14 @@ class SimulatedBoard:
 
     def _configure(self, configuration: bytes) -> None:
         build_id = simulated_build_id(configuration)
+        if build_id is None:
+            raise ValueError("not the configuration data of a simulated board")
         if build_id != self._build_id:
-            found = "no simulated build" if build_id is None else f"build {build_id:016x}"
-            raise BoardError(f"the bitstream is of {found}; this simulated board runs build {self._build_id:016x}")
+            raise BoardError(
+                f"the bitstream is of build {build_id:016x}; this simulated board runs build {self._build_id:016x}"
+            )
         with self.lock:
             self._model.reset()
             self._dma = SimulatedDma(self.memory, self._model)
+            self.clock.clear()
             self._configured = True

@@ -58,6 +58,11 @@ class SimulatedDma:
         self._receive = _Channel()
         self._received = 0
 
+    @property
+    def sending(self) -> bool:
+        """Whether frames are on their way to the accelerator."""
+        return self._send.busy
+
     def read(self, offset: int) -> int:
         """Return a register's 32 bits; reading a status register lets simulated time pass."""
         channel = self._channel(offset)

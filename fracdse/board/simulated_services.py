@@ -88,10 +88,7 @@ def _servicers(board: SimulatedBoard) -> tuple[Any, Any, Any, Any]:
             first = next(request_iterator, None)
             if first is not None:
                 try:
-                    with board.lock:
-                        board.files.write(first.file_path, _chunks(first, request_iterator))
-                except FileNotFoundError as error:
-                    context.abort(grpc.StatusCode.NOT_FOUND, f"no file {error}")
+                    board.files.write(first.file_path, _chunks(first, request_iterator))
                 except PermissionError as error:
                     context.abort(grpc.StatusCode.PERMISSION_DENIED, f"not writable: {error}")
                 except OSError as error:
@@ -113,15 +110,16 @@ def _servicers(board: SimulatedBoard) -> tuple[Any, Any, Any, Any]:
             name = self._mappings.setdefault(key, f"{key[0]}:{key[1]}")
             return mmio_pb2.GetMmioResponse(status=True, mmio_id=name)
 
-        def _address(self, request: Any, size_bytes: int) -> int | None:
+        def _address(self, request: Any, context: Any, size_bytes: int) -> int | None:
             base, _, length = request.mmio_id.partition(":")
-            inside = base.isdigit() and length.isdigit() and (int(base), int(length)) in self._mappings
-            if not inside or request.offset % 4 or not 0 <= request.offset <= int(length) - size_bytes:
+            if not (base.isdigit() and length.isdigit() and (int(base), int(length)) in self._mappings):
+                context.abort(grpc.StatusCode.NOT_FOUND, f"no mapping {request.mmio_id!r}")
+            if request.offset % 4 or not 0 <= request.offset <= int(length) - size_bytes:
                 return None
             return int(base) + int(request.offset)
 
         def read(self, request: Any, context: Any) -> Any:
-            address = self._address(request, max(request.length, 4))
+            address = self._address(request, context, max(request.length, 4))
             if address is None or request.length not in (1, 2, 4, 8):
                 return mmio_pb2.ReadResponse(status=False, msg="read outside the mapping")
             value = board.read(address)
@@ -130,7 +128,7 @@ def _servicers(board: SimulatedBoard) -> tuple[Any, Any, Any, Any]:
             return mmio_pb2.ReadResponse(status=True, data=value & (1 << 8 * request.length) - 1)
 
         def write(self, request: Any, context: Any) -> Any:
-            address = self._address(request, len(request.data))
+            address = self._address(request, context, len(request.data))
             if address is None or not request.data or len(request.data) % 4 or len(request.data) > 4096:
                 return mmio_pb2.WriteResponse(status=False, msg="write outside the mapping")
             for start in range(0, len(request.data), 4):
@@ -144,8 +142,8 @@ def _servicers(board: SimulatedBoard) -> tuple[Any, Any, Any, Any]:
             try:
                 with board.lock:
                     return buffer_pb2.AllocateResponse(buffer_id=board.memory.allocate(request.size))
-            except MemoryError as error:
-                context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+            except MemoryError:
+                return buffer_pb2.AllocateResponse()  # pynq's server says it no clearer
 
         def write(self, request_iterator: Iterator[Any], context: Any) -> Any:
             position = 0

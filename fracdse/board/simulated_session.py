@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fracdse.board.bundle import Bundle
+from fracdse.board.connection import SIMULATED_PREFIX
 from fracdse.board.handoff import simulated_bitstream, simulated_handoff
 from fracdse.board.model_process import ModelProcess
 from fracdse.board.simulated_board import SimulatedBoard
@@ -17,7 +18,7 @@ from fracdse.errors import BoardError
 from fracdse.hardware.devices import load_device
 from fracdse.system import BOARD_NAMES, TOP_MODULE
 
-SIMULATED_PREFIX = "Simulated "
+OVERLAY_NAME = "fracdse"
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,10 @@ class SimulatedSession:
 def write_overlay(bundle: Bundle, folder: Path, *, simulated: bool) -> Path:
     """Write a bundle's bitstream and handoff, or a simulated pair, and return the .bit file's path.
 
-    The name holds the build id, since pynq sends no file to a board that has one of that name.
-
     Raises:
         BoardError: A real pair is asked for and the bundle has none.
     """
-    bitfile = folder / f"fracdse_{bundle.build_id:016x}.bit"
+    bitfile = folder / f"{OVERLAY_NAME}.bit"
     clock_mhz = bundle.program.design.accelerator.clock_mhz
     if simulated:
         part = load_device(bundle.program.design.device).part
@@ -65,7 +64,7 @@ def simulated_session(
     """
     if bundle.verilog is None:
         raise BoardError("the bundle has no accelerator.v to simulate")
-    board_name = SIMULATED_PREFIX + BOARD_NAMES.get(bundle.program.design.device, bundle.program.design.device)
+    board_name = SIMULATED_PREFIX + BOARD_NAMES.get(bundle.program.design.device, (bundle.program.design.device,))[0]
     with ModelProcess(bundle.verilog, TOP_MODULE, options) as model:
         board = SimulatedBoard(model, bundle.build_id, board_name)
         server, bound = serve(board, port)

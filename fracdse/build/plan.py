@@ -31,6 +31,10 @@ class BuildPlan:
         """SHA-256 of all names and contents, as 64 hexadecimal digits."""
         return digest_of(*(part for name, content in self.files.items() for part in (name, content)))
 
+    @property
+    def _digest_line(self) -> bytes:
+        return f"{self.digest}\n".encode()
+
     def write(self, folder: Path) -> None:
         """Write the plan below a folder, with its digest; what else is there stays.
 
@@ -47,16 +51,16 @@ class BuildPlan:
             target = folder / name
             if not target.is_file() or target.read_bytes() != content:
                 write_atomically(target, content)
-        write_atomically(marker, f"{self.digest}\n".encode())
+        write_atomically(marker, self._digest_line)
 
     def archive(self) -> bytes:
-        """Return the plan as a .tar.gz without times, owners and other traces of where it was made."""
+        """Return the plan and its digest as a .tar.gz without times, owners and other traces of where it was made."""
         buffer = io.BytesIO()
         with (
             gzip.GzipFile(fileobj=buffer, mode="wb", filename="", mtime=0) as packed,
             tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
         ):
-            for name, content in self.files.items():
+            for name, content in {**self.files, PLAN_DIGEST_FILE: self._digest_line}.items():
                 entry = tarfile.TarInfo(name)
                 entry.size, entry.mode = len(content), 0o644
                 archive.addfile(entry, io.BytesIO(content))

@@ -11,10 +11,10 @@ from pathlib import Path
 from fracdse import registers, system
 from fracdse.build.plan import BuildPlan
 from fracdse.build.processor import BOARD_PATTERNS, processor_of
+from fracdse.build.vivado_steps import STEPS
 from fracdse.errors import ConfigError
 from fracdse.hardware.devices import Device
 
-STEPS = ("project", "synthesis", "implementation", "bitstream")
 _TCL_FOLDER = Path(__file__).with_name("tcl")
 _DEFAULT_JOBS = 4
 _REGISTER_ADDRESS_BITS = 16
@@ -37,7 +37,7 @@ def vivado_plan(
     """
     if not 1 <= clock_mhz <= 1000:
         raise ConfigError(f"clock = {clock_mhz:g} MHz is out of range; allowed: 1 to 1000 MHz")
-    files = {f"tcl/{step}.tcl": (_TCL_FOLDER / f"{step}.tcl").read_bytes() for step in STEPS}
+    files = {f"tcl/{name}.tcl": (_TCL_FOLDER / f"{name}.tcl").read_bytes() for name in ("common", *STEPS)}
     files |= {
         "tcl/settings.tcl": settings_tcl(device, clock_mhz).encode(),
         "rtl/accelerator.v": verilog.encode(),
@@ -63,13 +63,13 @@ def settings_tcl(device: Device, clock_mhz: float) -> str:
     }
     values = {
         "part": device.part,
-        "board_pattern": BOARD_PATTERNS.get(device.name, "none:none:none:*"),
+        "board_patterns": " ".join(BOARD_PATTERNS.get(device.name, ())),
         "jobs": str(_DEFAULT_JOBS),
-        "ps_ip": processor.ip,
-        "ps_rule": processor.rule,
+        "ps_core": processor.core,
         "ps_instance": processor.instance,
         "ps_master": processor.master,
         "ps_slave": processor.slave,
+        "ps_memory": processor.memory,
         "ps_clock": processor.clock,
         "ps_reset": processor.reset,
         "ps_clock_inputs": " ".join(processor.clock_inputs),
@@ -158,8 +158,10 @@ Run on a machine with Vivado 2020.1 to 2025.x, in this folder, one after the oth
     vivado -mode batch -source tcl/bitstream.tcl
 
 Each step ends with an error if it fails; a failed or interrupted step can be run again. The last one refuses a design
-that does not meet its timing. Results: system.bit, system.hwh, and the reports in reports/. With fracdse on that
-machine, `fracdse deploy` with --target vivado does the same, and goes on where it was interrupted.
+that does not meet its timing. Results: system.bit, system.hwh, and the reports in reports/; steps/ says what is done.
+
+Then copy this folder back to where it came from and repeat the `fracdse deploy` that wrote it, without --plan-only: it
+takes up what was built, packs the bundle and compares the reports with the estimate; no Vivado is needed there.
 """
 
 

@@ -11,73 +11,19 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from fracdse.build.cache import write_atomically
 from fracdse.build.plan import BuildPlan
-from fracdse.build.processor import nearest_clock_mhz
 from fracdse.build.tools import Tool
-from fracdse.build.vivado_plan import STEPS
+from fracdse.build.vivado_steps import OUTPUTS, STEPS, VivadoResult, check_timing, done_with, marker, read_result
 from fracdse.errors import BuildFailed
-from fracdse.reports import Report, read_report
+from fracdse.reports import read_report
 
 OnLine = Callable[[str], None]
+# How lines begin that are this program's and not Vivado's.
+OWN_LINE = "fracdse: "
 
-_OUTPUTS = {
-    "project": ("project/system.xpr",),
-    "synthesis": ("reports/utilization_synth.rpt", "reports/timing_synth.rpt"),
-    "implementation": (
-        "reports/utilization_placed.rpt",
-        "reports/accelerator_placed.rpt",
-        "reports/timing_routed.rpt",
-        "reports/power_routed.rpt",
-        "routed.dcp",
-    ),
-    "bitstream": ("system.bit", "system.hwh"),
-}
 _TAIL_LINES = 15
-
-
-class TimingNotMet(BuildFailed):
-    """The routed design is too slow for its clock.
-
-    Args:
-        slack_ns: Worst slack, below 0.
-        clock_mhz: The clock that was asked for.
-        holds_mhz: The nearest clock the device's PLL can make at which the same design holds.
-    """
-
-    def __init__(self, slack_ns: float, clock_mhz: float, holds_mhz: float) -> None:
-        super().__init__(
-            f"timing is not met: worst slack {slack_ns:.3f} ns at {clock_mhz:g} MHz; nothing was packaged",
-            hint=f"The nearest clock that holds is {holds_mhz:.4g} MHz: deploy again with --clock {holds_mhz:.4g}.",
-        )
-        self.slack_ns, self.clock_mhz, self.holds_mhz = slack_ns, clock_mhz, holds_mhz
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (TimingNotMet, (self.slack_ns, self.clock_mhz, self.holds_mhz))
-
-
-@dataclass(frozen=True)
-class VivadoResult:
-    """What a finished build left behind.
-
-    Attributes:
-        bitstream: The .bit file.
-        handoff: The .hwh file that belongs to it.
-        system: Utilisation of the whole system, placed.
-        accelerator: Utilisation of the accelerator alone, placed.
-        timing: Timing summary, routed.
-        power: Power report, routed.
-    """
-
-    bitstream: Path
-    handoff: Path
-    system: Report
-    accelerator: Report
-    timing: Report
-    power: Report
 
 
 def run_vivado(
@@ -92,7 +38,8 @@ def run_vivado(
         family: Device family, for the clocks that it can make.
         clock_mhz: The clock the plan was made for.
         timeout_s: Longest time of this call.
-        on_line: Called with every line that Vivado prints, and with a line a step.
+        on_line: Called with every line that Vivado prints, and, beginning with OWN_LINE, with a line a step and, where
+            one fails, Vivado's last lines.
 
     Raises:
         BuildFailed: A step fails or takes too long, another build works in the folder, or the folder is another plan's.
@@ -103,32 +50,13 @@ def run_vivado(
     deadline = time.monotonic() + timeout_s
     with _locked(folder) as lock:
         for step in STEPS:
-            if _is_done(folder, step, plan, tool):
-                on_line(f"fracdse: step {step} was finished earlier")
+            if done_with(folder, step, plan) == tool.version:
+                on_line(f"{OWN_LINE}step {step} was finished earlier")
             else:
                 _run_step(folder, step, plan, tool, lock, deadline, on_line)
             if step == "implementation":
                 check_timing(read_report(folder / "reports/timing_routed.rpt"), family, clock_mhz)
-    return VivadoResult(
-        folder / "system.bit",
-        folder / "system.hwh",
-        read_report(folder / "reports/utilization_placed.rpt"),
-        read_report(folder / "reports/accelerator_placed.rpt"),
-        read_report(folder / "reports/timing_routed.rpt"),
-        read_report(folder / "reports/power_routed.rpt"),
-    )
-
-
-def check_timing(report: Report, family: str, clock_mhz: float) -> None:
-    """Raise TimingNotMet where a timing summary has a negative setup slack, BuildFailed where hold is violated."""
-    slack, hold = report.wns_ns, report.whs_ns
-    if slack is None:
-        raise BuildFailed("the timing report constrains no path: the design has no clock, or no logic")
-    if slack < 0:
-        limit = 1000 / (1000 / clock_mhz - slack)
-        raise TimingNotMet(slack, clock_mhz, nearest_clock_mhz(family, limit))
-    if hold is not None and hold < 0:
-        raise BuildFailed(f"hold timing is not met: worst slack {hold:.3f} ns; no slower clock mends that")
+    return read_result(folder, family=family, clock_mhz=clock_mhz)
 
 
 def _run_step(
@@ -136,20 +64,22 @@ def _run_step(
 ) -> None:
     """Run one step; the marks of this and of all later steps go first, so that nothing stale is taken for done."""
     for later in STEPS[STEPS.index(step) :]:
-        _marker(folder, later).unlink(missing_ok=True)
-    for name in _OUTPUTS[step]:
+        marker(folder, later).unlink(missing_ok=True)
+    for name in OUTPUTS[step]:
         (folder / name).unlink(missing_ok=True)
     (folder / "logs").mkdir(exist_ok=True)
-    on_line(f"fracdse: step {step}")
+    on_line(f"{OWN_LINE}step {step}, {STEPS.index(step) + 1} of {len(STEPS)}")
     log = f"logs/{step}.log"
     command = [*tool.command, "-mode", "batch", "-nojournal", "-notrace", "-log", log, "-source", f"tcl/{step}.tcl"]
     status, tail = _call(command, folder, lock, deadline, on_line)
-    missing = [name for name in _OUTPUTS[step] if not (folder / name).is_file()]
-    if status != 0 or missing:
+    missing = [name for name in OUTPUTS[step] if not (folder / name).is_file()]
+    if status != 0 or missing or done_with(folder, step, plan) is None:
+        on_line(f"{OWN_LINE}Vivado's last lines:")
+        for line in tail:
+            on_line(f"{OWN_LINE}  {line}")
         errors = [line for line in tail if line.startswith("ERROR")]
         reason = errors[0] if errors else f"it wrote no {missing[0]}" if missing else f"exit status {status}"
         raise BuildFailed(f"Vivado failed in step {step}: {reason}", hint=f"The log is {folder / log}.")
-    write_atomically(_marker(folder, step), _mark(plan, tool))
 
 
 def _call(command: list[str], folder: Path, lock: int, deadline: float, on_line: OnLine) -> tuple[int, deque[str]]:
@@ -197,17 +127,3 @@ def _locked(folder: Path) -> Iterator[int]:
                 f"another build works in {folder}", hint="Wait for it, or end it: a Vivado may be left of a killed run."
             ) from error
         yield file.fileno()
-
-
-def _marker(folder: Path, step: str) -> Path:
-    return folder / "steps" / f"{step}.done"
-
-
-def _mark(plan: BuildPlan, tool: Tool) -> bytes:
-    return f"{plan.digest} Vivado {tool.version}\n".encode()
-
-
-def _is_done(folder: Path, step: str, plan: BuildPlan, tool: Tool) -> bool:
-    marker = _marker(folder, step)
-    outputs = all((folder / name).is_file() for name in _OUTPUTS[step])
-    return outputs and marker.is_file() and marker.read_bytes() == _mark(plan, tool)

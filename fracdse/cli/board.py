@@ -75,15 +75,16 @@ def board_text(report: BoardReport) -> str:
     """Return a report as lines for people."""
     lines = [
         f"{report.board}: build {report.build_id:016x}, {report.frames:,} frames, every logit as the program's.",
-        f"clock        {report.clock_asked_mhz:g} MHz asked, {report.clock_set_mhz:g} MHz set",
+        f"clock        {report.clock_asked_mhz:g} MHz asked, {report.clock_set_mhz:g} MHz set, {report.clock_measured_mhz:.4g} ± "
+        f"{report.clock_uncertainty_mhz:.2g} MHz measured",
         f"cycles       {report.cycles_per_frame:,.1f} a frame, the first frame's latency included",
         f"rate         {report.frames_per_s:,.0f} frames/s by the cycle counter and the clock that was set",
         f"latency      {report.first_latency_us:.2f} µs, first frame",
-        f"driver       {report.register_accesses_per_frame:.2f} register accesses and "
-        f"{report.bytes_moved_per_frame:,.0f} bytes a frame",
+        f"driver       {report.bytes_moved_per_frame:,.0f} bytes a frame in batches of {report.batch:,}; the accelerator "
+        f"waits for {report.idle_accesses_per_frame:.2f} register accesses a frame",
     ]
     if report.accuracy is not None:
         lines.append(f"accuracy     {report.accuracy:.2%}")
     if report.simulated:
-        lines.append("The board is simulated: cycles are those of the RTL, the clock is only a register.")
+        lines.append("The board is simulated: cycles with data in them are the RTL's, its clock is reckoned.")
     return "\n".join(lines)

@@ -1,8 +1,10 @@
 """The simulated board's files, memory, DMA and address space: what works, and what a client may not do."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
+from echo_model import EchoModel
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,39 +13,10 @@ from fracdse.board.handoff import simulated_bitstream, simulated_build_id
 from fracdse.board.quiet import quiet_pynq
 from fracdse.board.simulated_board import SimulatedBoard
 from fracdse.board.simulated_dma import SimulatedDma
-from fracdse.board.simulated_files import FIRMWARE_FOLDER, LARGEST_FILE_BYTES, MOST_FILES, SimulatedFiles
+from fracdse.board.simulated_files import FIRMWARE_FOLDER, MOST_FILES, SimulatedFiles
 from fracdse.board.simulated_memory import LARGEST_TOTAL_BYTES, MOST_BUFFERS, SimulatedMemory
 
 MANAGER = "/sys/class/fpga_manager/fpga0/firmware"
-
-
-class EchoModel:
-    """A stream that gives back what it is sent, four bytes a cycle, TLAST with the last."""
-
-    def __init__(self) -> None:
-        self.queue = b""
-        self.registers: dict[int, int] = {}
-
-    def send(self, data: bytes) -> None:
-        self.queue += data
-
-    def run(self, cycles: int, room_bytes: int) -> tuple[bytes, bool]:
-        count = min(4 * cycles, room_bytes)
-        data, self.queue = self.queue[:count], self.queue[count:]
-        return data, bool(data) and not self.queue
-
-    @property
-    def pending_bytes(self) -> int:
-        return len(self.queue)
-
-    def read_register(self, offset: int) -> int:
-        return self.registers.get(offset, 0)
-
-    def write_register(self, offset: int, value: int) -> None:
-        self.registers[offset] = value
-
-    def reset(self) -> None:
-        self.queue = b""
 
 
 def test_files_are_read_and_written_in_memory_only() -> None:
@@ -73,10 +46,8 @@ def test_other_paths_cannot_be_written(path: str) -> None:
         SimulatedFiles("Ultra96", lambda _: None).write(path, [b"x"])
 
 
-def test_files_are_bounded_in_number_and_size() -> None:
+def test_files_are_bounded_in_number() -> None:
     files = SimulatedFiles("Ultra96", lambda _: None)
-    with pytest.raises(OSError, match="at most"):
-        files.write(f"{FIRMWARE_FOLDER}large.bin", [bytes(LARGEST_FILE_BYTES), b"x"])
 
     def fill() -> None:
         for number in range(MOST_FILES):
@@ -86,9 +57,34 @@ def test_files_are_bounded_in_number_and_size() -> None:
         fill()
 
 
-def test_a_firmware_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(FileNotFoundError):
-        SimulatedFiles("Ultra96", lambda _: None).write(MANAGER, [b"missing.bin"])
+def test_a_full_disk_cuts_a_file_and_says_nothing() -> None:
+    files = SimulatedFiles("Ultra96", lambda _: None, disk_bytes=1000)
+    files.write(f"{FIRMWARE_FOLDER}large.bin", [bytes(600), bytes(600)])
+    length = len(files.read(f"{FIRMWARE_FOLDER}large.bin"))
+    assert 900 < length < 1000
+    files.write(f"{FIRMWARE_FOLDER}other.bin", [b"x"])
+    assert files.read(f"{FIRMWARE_FOLDER}other.bin") == b""
+
+
+def test_a_broken_transfer_leaves_what_came_of_it() -> None:
+    files = SimulatedFiles("Ultra96", lambda _: None)
+
+    def broken() -> Iterator[bytes]:
+        yield b"part"
+        raise ConnectionError("the client is gone")
+
+    with pytest.raises(ConnectionError):
+        files.write(f"{FIRMWARE_FOLDER}a.bin", broken())
+    assert files.read(f"{FIRMWARE_FOLDER}a.bin") == b"part"
+
+
+def test_a_firmware_that_is_not_there_or_refused_is_a_write_error() -> None:
+    def refuse(configuration: bytes) -> None:
+        raise ValueError(configuration)
+
+    files = SimulatedFiles("Ultra96", refuse)
+    files.write(MANAGER, [b"missing.bin"])
+    assert files.read("/sys/class/fpga_manager/fpga0/state") == b"write error\n"
 
 
 @given(st.lists(st.integers(1, 20_000), min_size=1, max_size=12), st.integers(0, 11))

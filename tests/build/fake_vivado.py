@@ -1,7 +1,8 @@
 """A stand-in for Vivado: runs the plan's Tcl in tclsh with Vivado's commands recorded, checked and answered.
 
 Every call goes to `calls.jsonl` in the working folder. FAKE_VIVADO may hold JSON: `fail` (a command that ends with an
-error), `hang` (a command that never ends), `slack` (ns), `boards` (whether board files are installed), `version`.
+error), `hang` (a command that never ends), `incomplete` (a run that stops half-way), `slack` (ns), `boards` (whether
+board files are installed), `version`, `bitstream` and `handoff` (files to give out as its own).
 """
 
 from __future__ import annotations
@@ -89,6 +90,43 @@ def report(text: str):
     return lambda arguments, behaviour: touch(arguments[arguments.index("-file") + 1], text)
 
 
+def utilization(arguments: list[str], behaviour: dict) -> str:
+    path = arguments[arguments.index("-file") + 1]
+    placed = path.endswith("_placed.rpt")
+    text = report_samples.utilization(
+        "Fully Placed" if placed else "Synthesized",
+        version=f"v.{behaviour.get('version', '2023.2')}",
+        lut=1234 if placed else 1300,
+    )
+    return touch(path, text)
+
+
+def launch_runs(arguments: list[str], behaviour: dict) -> str:
+    if behaviour.get("incomplete") == arguments[0]:
+        touch(f"project/system.runs/{arguments[0]}/runme.log", "a line\nERROR: [Synth 8-439] module 'x' not found\n")
+    return ""
+
+
+def address_segments(arguments: list[str], behaviour: dict) -> str:
+    port = arguments[-1].removesuffix("*")
+    return (
+        " ".join(f"{port}{name}" for name in ("HP0_DDR_LOW", "HP0_QSPI", "HP0_LPS_OCM"))
+        if "*" in arguments[-1]
+        else port
+    )
+
+
+def handed_out(key: str, path: str):
+    def make(arguments: list[str], behaviour: dict) -> str:
+        target = arguments[-1] if key == "bitstream" else path
+        made = touch(target)
+        if key in behaviour:
+            Path(target).write_bytes(Path(behaviour[key]).read_bytes())
+        return made
+
+    return make
+
+
 def timing(arguments: list[str], behaviour: dict) -> str:
     slack = behaviour.get("slack", 0.331)
     text = report_samples.timing(wns=f"{slack:.3f}", clocks=(("clk_pl_0", "4.000", 900),), met=slack >= 0)
@@ -96,7 +134,9 @@ def timing(arguments: list[str], behaviour: dict) -> str:
 
 
 def get_property(arguments: list[str], behaviour: dict) -> str:
-    return {"PROGRESS": "100%", "SLACK": str(behaviour.get("slack", 0.331))}[arguments[-2]]
+    name, what = arguments[-2:]
+    progress = "45%" if behaviour.get("incomplete") == what else "100%"
+    return {"PROGRESS": progress, "SLACK": str(behaviour.get("slack", 0.331))}[name]
 
 
 EFFECTS = {
@@ -104,15 +144,18 @@ EFFECTS = {
     "get_ipdefs": lambda a, b: a[-1].replace("*", "1.0") + " " + a[-1].replace("*", "1.1"),
     "get_board_parts": lambda a, b: a[-1].replace("*", "1.2") if b.get("boards", True) else "",
     "create_bd_cell": lambda a, b: "/" + a[-1],
-    "generate_target": lambda a, b: touch("project/system.gen/sources_1/bd/system/hw_handoff/system.hwh"),
+    "get_bd_addr_segs": address_segments,
+    "generate_target": handed_out("handoff", "project/system.gen/sources_1/bd/system/hw_handoff/system.hwh"),
+    "launch_runs": launch_runs,
     "make_wrapper": lambda a, b: touch("project/system.gen/sources_1/bd/system/hdl/system_wrapper.v"),
     "get_timing_paths": lambda a, b: "path_1",
     "get_property": get_property,
-    "report_utilization": report(report_samples.utilization("Fully Placed", version="v.2023.2")),
+    "version": lambda a, b: b.get("version", "2023.2"),
+    "report_utilization": utilization,
     "report_timing_summary": timing,
     "report_power": report(report_samples.power()),
     "write_checkpoint": lambda a, b: touch(a[-1]),
-    "write_bitstream": lambda a, b: touch(a[-1]),
+    "write_bitstream": handed_out("bitstream", ""),
 }
 
 

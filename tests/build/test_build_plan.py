@@ -23,7 +23,9 @@ def test_equal_files_give_equal_bytes():
 def test_archive_holds_the_files_and_nothing_of_this_machine():
     with tarfile.open(fileobj=io.BytesIO(BuildPlan(FILES).archive())) as archive:
         entries = archive.getmembers()
-        assert {entry.name: archive.extractfile(entry).read() for entry in entries} == FILES
+        contents = {entry.name: archive.extractfile(entry).read() for entry in entries}
+    assert contents.pop("plan.sha256").decode().strip() == BuildPlan(FILES).digest
+    assert contents == FILES
     assert {(entry.mtime, entry.uid, entry.uname) for entry in entries} == {(0, 0, "")}
 
 

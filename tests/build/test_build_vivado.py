@@ -1,10 +1,12 @@
 import fcntl
+import io
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,9 @@ from fracdse import registers, system
 from fracdse.build.processor import nearest_clock_mhz, processor_of
 from fracdse.build.tools import find_vivado
 from fracdse.build.verilator import lint
-from fracdse.build.vivado_plan import STEPS, vivado_plan, wrapper_verilog
-from fracdse.build.vivado_run import TimingNotMet, run_vivado
+from fracdse.build.vivado_plan import vivado_plan, wrapper_verilog
+from fracdse.build.vivado_run import run_vivado
+from fracdse.build.vivado_steps import STEPS, TimingNotMet, finished_build
 from fracdse.errors import BuildFailed, ConfigError, ExitCode, ToolNotFound
 from fracdse.hardware.devices import device_names, load_device
 
@@ -57,7 +60,8 @@ def calls(folder):
 
 
 def started(lines):
-    return [line.removeprefix("fracdse: step ") for line in lines if line.startswith("fracdse: step ")]
+    found = [line.removeprefix("fracdse: step ") for line in lines if line.startswith("fracdse: step ")]
+    return [line.split(",")[0] for line in found]
 
 
 def test_plan_is_pure():
@@ -73,7 +77,8 @@ def test_whole_build(vivado, tmp_path):
     assert started(lines) == list(STEPS)
     assert result.bitstream.is_file()
     assert result.handoff.is_file()
-    assert (result.accelerator.lut, result.system.dsp, result.timing.wns_ns) == (1234, 7, 0.331)
+    assert (result.synthesised.lut, result.accelerator.lut) == (1300, 1234)
+    assert (result.system.dsp, result.timing.wns_ns) == (7, 0.331)
     assert result.power.total_on_chip_w == 4.798
 
 
@@ -109,6 +114,15 @@ def test_addresses_are_the_drivers(vivado, tmp_path):
     assert offsets == {system.DMA_BASE_ADDRESS, system.ACCELERATOR_BASE_ADDRESS}
 
 
+def test_the_dma_sees_the_memory_and_nothing_else(vivado, tmp_path):
+    build(tmp_path / "build")
+    made = [(name, a) for _, name, *a in calls(tmp_path / "build")]
+    assigned = [a[-1] for name, a in made if name == "assign_bd_address" and "-offset" not in a]
+    assert assigned == ["zynq_ultra_ps_e_0/SAXIGP2/HP0_DDR_LOW"] * 2
+    excluded = [a[-1].split("/")[-1] for name, a in made if name == "exclude_bd_addr_seg"]
+    assert excluded == ["HP0_QSPI", "HP0_LPS_OCM"] * 2
+
+
 def test_table_refuses_what_vivado_would():
     assert "no option" in fault("create_project", ["-overwrite", "x"])
     assert "operands" in fault("open_run", [])
@@ -139,6 +153,33 @@ def test_failure_names_the_step_and_a_rerun_goes_on_from_it(vivado, tmp_path, co
     lines = []
     build(tmp_path / "build", lines)
     assert started(lines)[STEPS.index(step) :] == list(STEPS[STEPS.index(step) :])
+
+
+@pytest.mark.parametrize(("run", "step"), [("synth_1", "synthesis"), ("impl_1", "implementation")])
+def test_a_run_that_stops_half_way_shows_the_end_of_its_own_log(vivado, tmp_path, run, step):
+    vivado(incomplete=run)
+    lines = []
+    with pytest.raises(BuildFailed, match=rf"step {step}: ERROR: .Synth 8-439. module 'x' not found"):
+        build(tmp_path / "build", lines)
+    assert "fracdse: Vivado's last lines:" in lines
+
+
+def test_a_build_made_by_hand_elsewhere_is_taken_up_without_vivado(vivado, tmp_path):
+    """The archive is all that goes there; the steps are run as its README says."""
+    made, elsewhere = plan(), tmp_path / "elsewhere"
+    options = {"family": "xcup", "clock_mhz": 250.0}
+    with tarfile.open(fileobj=io.BytesIO(made.archive())) as archive:
+        archive.extractall(elsewhere, filter="data")
+    assert finished_build(made, elsewhere, **options) is None
+    for step in STEPS:
+        command = [find_vivado().command[0], "-mode", "batch", "-source", f"tcl/{step}.tcl", "-log", "x.log"]
+        subprocess.run([*command, "-nojournal", "-notrace"], cwd=elsewhere, check=True)
+    result = finished_build(made, elsewhere, **options)
+    assert result is not None
+    assert result.accelerator.lut == 1234
+    assert finished_build(plan(clock_mhz=200.0), elsewhere, **options) is None
+    (elsewhere / "steps" / "project.done").write_text(f"{made.digest} Vivado 2020.1\n")
+    assert finished_build(made, elsewhere, **options) is None, "two Vivados"
 
 
 def test_damaged_output_is_made_again(vivado, tmp_path):
@@ -253,7 +294,7 @@ def test_clocks():
         plan(clock_mhz=2000.0)
 
 
-def test_device_without_board_files_keeps_a_pattern_that_matches_nothing():
+def test_device_without_board_files_has_no_pattern():
     other = load_device("ultra96v2").model_copy(update={"name": "own"})
     text = vivado_plan(TOY, "toy", other, 250.0).files["tcl/settings.tcl"].decode()
-    assert "set board_pattern {none:none:none:*}" in text
+    assert "set board_patterns {}" in text

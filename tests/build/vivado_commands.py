@@ -45,6 +45,7 @@ COMMANDS = {
     "assign_bd_address": Command(
         (0, 1), ("-force",), ("-offset", "-range", "-target_address_space"), "UG994, 'Creating a memory map'"
     ),
+    "exclude_bd_addr_seg": Command((1, 1), ("-quiet",), ("-target_address_space",), "UG994, 'Sparse connectivity'"),
     "validate_bd_design": Command((0, 1), ("-force",)),
     "save_bd_design": Command((0, 1)),
     "generate_target": Command((2, 2), ("-force",), (), "UG994, 'Generating output products'"),
@@ -58,6 +59,7 @@ COMMANDS = {
     "open_checkpoint": Command((1, 1), ("-quiet",), ("-part",)),
     "close_design": Command((0, 0), ("-quiet",)),
     # Results
+    "version": Command((0, 0), ("-short", "-quiet")),
     "report_utilization": Command((0, 0), ("-hierarchical", "-append"), ("-file", "-cells"), "UG906"),
     "report_timing_summary": Command((0, 0), ("-no_detailed_paths",), ("-file", "-max_paths"), "UG906"),
     "report_power": Command((0, 0), ("-no_propagation",), ("-file", "-rpx"), "UG907, 'Report power'"),

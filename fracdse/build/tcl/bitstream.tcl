@@ -1,6 +1,6 @@
 # Step 4: bitstream and hardware handoff; only for a design that meets its timing.
 # Run in the plan's folder: vivado -mode batch -source tcl/bitstream.tcl
-source tcl/settings.tcl
+source tcl/common.tcl
 open_checkpoint routed.dcp
 set slack [get_property SLACK [get_timing_paths -max_paths 1 -setup]]
 if {$slack < 0} {
@@ -15,3 +15,4 @@ if {[llength $handoffs] == 0} {
     error "the block design's hardware handoff, system.hwh, was not found"
 }
 file copy -force [lindex $handoffs 0] system.hwh
+finish_step bitstream

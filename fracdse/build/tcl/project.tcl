@@ -1,6 +1,6 @@
 # Step 1: the project with the accelerator's Verilog and the block design around it.
 # Run in the plan's folder: vivado -mode batch -source tcl/project.tcl
-source tcl/settings.tcl
+source tcl/common.tcl
 
 # The newest version of an IP core that this Vivado has.
 proc newest_ip {vlnv} {
@@ -12,21 +12,26 @@ proc newest_ip {vlnv} {
 }
 
 create_project -force -part $part system project
-set board_parts [lsort -dictionary [get_board_parts -quiet $board_pattern]]
+set board_parts {}
+foreach pattern $board_patterns {
+    if {[llength $board_parts] == 0} {
+        set board_parts [lsort -dictionary [get_board_parts -quiet $pattern]]
+    }
+}
 if {[llength $board_parts] > 0} {
     set_property board_part [lindex $board_parts end] [current_project]
 } else {
-    puts "WARNING: no board files match $board_pattern: the processing system keeps its defaults. Under PYNQ, which has"
-    puts "WARNING: set up the processing system at boot, only the clock and the AXI ports matter, and those are set here."
+    puts "WARNING: no board files match '$board_patterns': the processing system keeps its defaults. Under PYNQ, which"
+    puts "WARNING: has set it up at boot, only the clock and the AXI ports matter, and those are set here."
 }
 add_files -norecurse {rtl/accelerator.v rtl/accelerator_wrapper.v}
 set_property top accelerator_wrapper [get_filesets sources_1]
 update_compile_order -fileset sources_1
 
 create_bd_design system
-set ps [create_bd_cell -type ip -vlnv [newest_ip $ps_ip] $ps_instance]
+set ps [create_bd_cell -type ip -vlnv [newest_ip xilinx.com:ip:$ps_core] $ps_instance]
 if {[llength $board_parts] > 0} {
-    apply_bd_automation -rule $ps_rule -config {apply_board_preset "1"} $ps
+    apply_bd_automation -rule xilinx.com:bd_rule:$ps_core -config {apply_board_preset "1"} $ps
 }
 set_property -dict $ps_properties $ps
 
@@ -69,13 +74,22 @@ foreach pin [list registers_0/aresetn memory_0/aresetn $dma_instance/axi_resetn]
 }
 connect_bd_net [get_bd_pins reset_0/peripheral_reset] [get_bd_pins $accelerator_instance/reset]
 
-# Addresses: the registers where the driver expects them, the memory wherever the processing system has it.
+# Addresses. The registers are where the driver expects them.
 set space [get_bd_addr_spaces $ps_instance/Data]
 assign_bd_address -offset $dma_address -range $register_range -target_address_space $space \
     [get_bd_addr_segs $dma_instance/S_AXI_LITE/Reg]
 assign_bd_address -offset $accelerator_address -range $register_range -target_address_space $space \
     [get_bd_addr_segs -of_objects [get_bd_intf_pins $accelerator_instance/s_axi]]
-assign_bd_address
+# The DMA reaches the memory below 4 GiB, and nothing else of what is behind the port.
+foreach channel {Data_MM2S Data_S2MM} {
+    set space [get_bd_addr_spaces $dma_instance/$channel]
+    assign_bd_address -target_address_space $space [get_bd_addr_segs $ps_instance/$ps_memory]
+    foreach segment [get_bd_addr_segs -quiet $ps_instance/[file dirname $ps_memory]/*] {
+        if {[file tail $segment] ne [file tail $ps_memory]} {
+            exclude_bd_addr_seg -quiet -target_address_space $space $segment
+        }
+    }
+}
 
 validate_bd_design
 save_bd_design
@@ -87,3 +101,4 @@ add_files -norecurse [make_wrapper -files $design_file -top]
 set_property top system_wrapper [get_filesets sources_1]
 update_compile_order -fileset sources_1
 close_project
+finish_step project

@@ -1,0 +1,350 @@
+"""What goes wrong between a host and a board, each against the simulated board with pynq's own client."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from echo_model import EchoModel
+
+from fracdse.board import dma
+from fracdse.board.buffers import LARGEST_BUFFER_BYTES, frames_per_batch
+from fracdse.board.bundle import Bundle, write_bundle
+from fracdse.board.clock import MeasuredClock
+from fracdse.board.connection import board_errors, check_board, connect, load
+from fracdse.board.counted_registers import CountedRegisters
+from fracdse.board.dma import SimpleDma
+from fracdse.board.handoff import CONFIGURATION_BYTES, simulated_bitstream, simulated_handoff
+from fracdse.board.model_process import ModelProcess
+from fracdse.board.selftest import run_selftest
+from fracdse.board.simulated_board import SimulatedBoard
+from fracdse.board.simulated_memory import LARGEST_TOTAL_BYTES
+from fracdse.board.simulated_services import serve
+from fracdse.board.simulated_session import write_overlay
+from fracdse.errors import BoardError, ExitCode
+from fracdse.system import TOP_MODULE
+
+pytest.importorskip("pynq", reason="pynq is not installed: pip install 'fracdse[board]'")
+BUILD_ID = 7
+COPIED = "/lib/firmware/fracdse.bin"
+
+
+@contextmanager
+def served(board: SimulatedBoard) -> Iterator[str]:
+    server, port = serve(board)
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(grace=0).wait()
+
+
+def echo_board(**options: Any) -> SimulatedBoard:
+    return SimulatedBoard(EchoModel(), BUILD_ID, "Simulated Ultra96", **options)
+
+
+@pytest.fixture
+def bitfile(tmp_path: Path) -> Path:
+    path = tmp_path / "fracdse.bit"
+    path.write_bytes(simulated_bitstream(BUILD_ID, "xczu3eg"))
+    path.with_suffix(".hwh").write_text(simulated_handoff(250.0))
+    return path
+
+
+def bundle_file(bundle: Bundle, path: Path) -> Path:
+    fields = {field.name: getattr(bundle, field.name) for field in dataclasses.fields(bundle)}
+    del fields["driver"]
+    write_bundle(path, **fields)
+    return path
+
+
+# Copying
+
+
+LOADER = """
+import sys
+from pathlib import Path
+from fracdse.board.connection import connect, load
+load(connect(sys.argv[1]), Path(sys.argv[2]), 250.0)
+print("loaded")
+"""
+
+
+def test_a_client_killed_while_copying_leaves_a_part_that_the_next_one_replaces(bitfile: Path) -> None:
+    board = echo_board()
+    append, clients = board.files._append, []
+
+    def kill_after_the_first_chunk(path: str, chunk: bytes) -> None:
+        append(path, chunk)
+        if path == COPIED and clients:
+            client = clients.pop()
+            client.send_signal(signal.SIGKILL)
+            client.wait()
+
+    board.files._append = kill_after_the_first_chunk  # type: ignore[method-assign]
+    with served(board) as address:
+        clients.append(subprocess.Popen([sys.executable, "-c", LOADER, address, str(bitfile)]))
+        clients[0].wait(timeout=120)
+        assert not clients, "the client was killed in mid-transfer"
+        assert 0 < len(board.files.read(COPIED)) < CONFIGURATION_BYTES
+        assert board.files.read("/sys/class/fpga_manager/fpga0/state") == b"unknown\n"
+        load(connect(address), bitfile, 250.0)
+        assert len(board.files.read(COPIED)) == CONFIGURATION_BYTES
+        assert board.files.read("/sys/class/fpga_manager/fpga0/state") == b"operating\n"
+
+
+def test_what_is_on_the_board_already_is_not_sent_again(bitfile: Path) -> None:
+    board = echo_board()
+    append, sent = board.files._append, []
+
+    def record(path: str, chunk: bytes) -> None:
+        append(path, chunk)
+        sent.append(path)
+
+    board.files._append = record  # type: ignore[method-assign]
+    with served(board) as address:
+        load(connect(address), bitfile, 250.0)
+        assert sent.count(COPIED) == 3, "in chunks of 2 MiB"
+        load(connect(address), bitfile, 250.0)
+        assert sent.count(COPIED) == 3
+
+
+def test_a_full_disk_on_the_board_is_said_and_nothing_is_configured(bitfile: Path) -> None:
+    board = echo_board(disk_bytes=3 << 20)
+    with served(board) as address:
+        with pytest.raises(
+            BoardError, match=r"holds 3,1\d\d,\d\d\d bytes on the board after 5,568,768 .* sent"
+        ) as caught:
+            load(connect(address), bitfile, 250.0)
+        assert "disk is full" in caught.value.hint
+        assert caught.value.exit_code == ExitCode.BOARD_MISMATCH
+        assert board.files.read("/sys/class/fpga_manager/fpga0/state") == b"unknown\n"
+        board.files._disk_bytes = 64 << 20
+        load(connect(address), bitfile, 250.0)
+
+
+def test_a_bitstream_that_the_board_refuses(bitfile: Path) -> None:
+    content = bytearray(bitfile.read_bytes())
+    content[200] ^= 1
+    bitfile.write_bytes(bytes(content).replace(b"tcarf-es", b"xxxxxxxx").replace(b"carf", b"xxxx"))
+    with served(echo_board()) as address, pytest.raises(BoardError, match="says 'write error': it refuses"):
+        load(connect(address), bitfile, 250.0)
+
+
+# The wrong board, the wrong clock, too little memory
+
+
+@pytest.mark.parametrize("name", ["Ultra96", "ultra96-v2", "Simulated Ultra96", "Unknown"])
+def test_names_of_the_right_board(name: str) -> None:
+    check_board(name, ("Ultra96", "Ultra96v2"))
+
+
+def test_another_board_is_refused_before_anything_is_copied(small_bundle: Bundle) -> None:
+    board = SimulatedBoard(EchoModel(), small_bundle.build_id, "Simulated Pynq-Z2")
+    with served(board) as address:
+        with pytest.raises(BoardError, match="the board is a Simulated Pynq-Z2, the bundle is built for Ultra96"):
+            run_selftest(small_bundle, address)
+        assert not board.files.exists(COPIED)
+
+
+def test_a_clock_that_is_not_what_its_registers_say(small_bundle: Bundle) -> None:
+    assert small_bundle.verilog is not None
+    with ModelProcess(small_bundle.verilog, TOP_MODULE) as model:
+        board = SimulatedBoard(model, small_bundle.build_id, "Simulated Ultra96", reference_clock_mhz=30.0)
+        with (
+            served(board) as address,
+            pytest.raises(BoardError, match=r"registers say 249.998 MHz, its cycle counter runs at 2\d\d"),
+        ):
+            run_selftest(small_bundle, address)
+
+
+def test_the_measured_clock_is_the_boards(bitfile: Path) -> None:
+    with served(echo_board()) as address:
+        driver, clock_set_mhz = load(connect(address), bitfile, 100.0)
+        measured = driver.measure_clock()
+    assert clock_set_mhz == pytest.approx(100.0, rel=1e-3)
+    assert abs(measured.mhz - clock_set_mhz) <= measured.uncertainty_mhz + 1e-3
+    assert measured.uncertainty_mhz < 10
+
+
+def test_agreement_allows_for_the_uncertainty() -> None:
+    assert MeasuredClock(250.0, 0.1).agrees_with(249.998)
+    assert MeasuredClock(230.0, 18.0).agrees_with(250.0)
+    assert not MeasuredClock(225.0, 5.0).agrees_with(250.0)
+
+
+def test_a_board_without_memory(small_bundle: Bundle, bitfile: Path) -> None:
+    board = echo_board()
+    board.memory.allocate(LARGEST_TOTAL_BYTES)
+    board._model.registers |= {0x28: 16, 0x24: 10}  # type: ignore[attr-defined]
+    with served(board) as address:
+        driver, _ = load(connect(address), bitfile, 250.0)
+        with pytest.raises(BoardError, match="no contiguous memory left for 512 bytes"):
+            driver.run(small_bundle.golden_images)
+
+
+@pytest.mark.parametrize(
+    ("frames", "wanted", "frame_bytes", "count"),
+    [(100, 40, 64, 34), (1000, 1000, 3072, 1000), (1000, 1000, 150_528, 100), (1, 1000, 64, 1), (2001, 1000, 4, 667)],
+)
+def test_batches_are_even_and_fit_the_buffers(frames: int, wanted: int, frame_bytes: int, count: int) -> None:
+    assert frames_per_batch(frames, wanted, frame_bytes) == count
+
+
+@pytest.mark.parametrize(("wanted", "frame_bytes"), [(0, 64), (1000, LARGEST_BUFFER_BYTES + 4)])
+def test_impossible_batches(wanted: int, frame_bytes: int) -> None:
+    with pytest.raises(BoardError, match="is not possible"):
+        frames_per_batch(10, wanted, frame_bytes)
+
+
+# A dead DMA
+
+
+class Answers:
+    """Registers that all read as one value."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def read(self, offset: int) -> int:
+        return self.value
+
+    def write(self, offset: int, value: int) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("value", "what"), [(0xFFFF_FFFF, "come out of reset"), (0x1, "does not start")])
+def test_a_dma_that_answers_nonsense_is_an_error_and_no_hang(
+    monkeypatch: pytest.MonkeyPatch, value: int, what: str
+) -> None:
+    monkeypatch.setattr(dma, "_PATIENCE_S", 0.0)
+    with pytest.raises(BoardError, match=what):
+        SimpleDma(CountedRegisters(Answers(value)))
+
+
+def test_errors_of_the_dma_are_named(monkeypatch: pytest.MonkeyPatch, small_bundle: Bundle, bitfile: Path) -> None:
+    board = echo_board()
+    board._model.registers |= {0x28: 16, 0x24: 10}  # type: ignore[attr-defined]
+    with served(board) as address:
+        driver, _ = load(connect(address), bitfile, 250.0)
+        monkeypatch.setattr(board.memory, "at", lambda address, size: None)
+        with pytest.raises(BoardError, match="send channel reports: no memory at the address"):
+            driver.run(small_bundle.golden_images)
+        with pytest.raises(BoardError, match="beyond the 4 GiB"):
+            driver._dma.send(0x1_0000_0000, 4)
+
+
+# Reboots and interruptions
+
+
+class Simulator:
+    """`fracdse board simulate` in a process of its own."""
+
+    def __init__(self, bundle: Path, port: int = 0) -> None:
+        command = [sys.executable, "-m", "fracdse", "board", "simulate", str(bundle), "--port", str(port)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert self.process.stdout is not None
+        self.address = self.process.stdout.readline().strip()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def simulator(small_bundle: Bundle, tmp_path: Path) -> Iterator[Callable[[int], Simulator]]:
+    path, running = bundle_file(small_bundle, tmp_path / "small.fracdse"), []
+
+    def start(port: int) -> Simulator:
+        running.append(Simulator(path, port))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.kill()
+
+
+def run_and_meanwhile(driver: Any, images: np.ndarray, action: Callable[[], None]) -> None:
+    """Run frames; do something once the batch is under way."""
+    states, pending = driver._dma.states, [action]
+
+    def interrupted() -> Any:
+        found = states()
+        while pending:
+            pending.pop()()
+        return found
+
+    driver._dma.states = interrupted
+    with board_errors("the board"):
+        driver.run(images)
+
+
+def test_a_board_rebooted_in_mid_run(
+    simulator: Callable[[int], Simulator], small_bundle: Bundle, tmp_path: Path
+) -> None:
+    first = simulator(0)
+    bitfile = write_overlay(small_bundle, tmp_path, simulated=True)
+    driver, _ = load(connect(first.address), bitfile, 250.0)
+
+    def reboot() -> None:
+        first.kill()
+        assert simulator(int(first.address.split(":")[1])).address == first.address
+
+    with pytest.raises(BoardError) as caught:
+        run_and_meanwhile(driver, small_bundle.golden_images, reboot)
+    assert "run this again" in caught.value.hint.lower()
+    assert run_selftest(small_bundle, first.address, timeout_s=300).frames == 8
+
+
+def test_a_board_that_loses_power_in_mid_run(
+    simulator: Callable[[int], Simulator], small_bundle: Bundle, tmp_path: Path
+) -> None:
+    board = simulator(0)
+    driver, _ = load(connect(board.address), write_overlay(small_bundle, tmp_path, simulated=True), 250.0)
+    with pytest.raises(BoardError, match="board the board: ") as caught:
+        run_and_meanwhile(driver, small_bundle.golden_images, board.kill)
+    assert "Check that the board is on" in caught.value.hint
+
+
+def test_an_interrupted_run_leaves_the_board_usable(
+    simulator: Callable[[int], Simulator], small_bundle: Bundle, tmp_path: Path
+) -> None:
+    board = simulator(0)
+    driver, _ = load(connect(board.address), write_overlay(small_bundle, tmp_path, simulated=True), 250.0)
+
+    def interrupt() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_and_meanwhile(driver, small_bundle.golden_images, interrupt)
+    assert (driver.run(small_bundle.golden_images).logits == small_bundle.golden_logits).all()
+
+
+def test_on_the_board_itself(small_bundle: Bundle) -> None:
+    """'local' is whatever device pynq finds on the machine; here one of its remote devices stands in for it."""
+    from pynq.pl_server.device import Device
+
+    assert small_bundle.verilog is not None
+    with (
+        ModelProcess(small_bundle.verilog, TOP_MODULE) as model,
+        served(SimulatedBoard(model, small_bundle.build_id, "Simulated Ultra96")) as address,
+    ):
+        Device.active_device = connect(address)
+        assert run_selftest(small_bundle, "local", timeout_s=300).simulated
+
+
+def test_this_machine_is_no_board(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pynq.pl_server.device import Device
+
+    monkeypatch.delenv("PYNQ_REMOTE_DEVICES", raising=False)
+    monkeypatch.delattr(Device, "_active_device", raising=False)
+    with pytest.raises(BoardError, match="this machine is no board"):
+        connect("local")
