@@ -73,8 +73,7 @@ class Bundle:
     verilog: str | None = None
 
 
-def write_bundle(
-    path: Path,
+def bundle_bytes(
     *,
     program: Program,
     folding: Folding,
@@ -85,11 +84,10 @@ def write_bundle(
     bitstream: bytes | None = None,
     handoff: bytes | None = None,
     verilog: str | None = None,
-) -> str:
-    """Write a bundle and return its SHA-256; the file is replaced only once the new one is complete.
+) -> bytes:
+    """Return a bundle's content, the same bytes for the same parts.
 
     Args:
-        path: The bundle's file.
         program: The integer program.
         folding: How the accelerator shares its lanes.
         build_id: The 64 bits that the hardware answers with.
@@ -101,7 +99,7 @@ def write_bundle(
         verilog: The accelerator's Verilog.
 
     Raises:
-        DataError: The golden images and logits do not fit the program or one another, or the file cannot be written.
+        DataError: The golden images and logits do not fit the program or one another.
     """
     if not 0 <= build_id < 1 << 64:
         raise DataError(f"build id {build_id} does not fit 64 bits")
@@ -118,7 +116,20 @@ def write_bundle(
     for name, content in given.items():
         if content is not None:
             parts[_OPTIONAL[name]] = content
-    archive = pack(parts, {**facts, _BUILD_ID: f"{build_id:016x}"})
+    return pack(parts, {**facts, _BUILD_ID: f"{build_id:016x}"})
+
+
+def write_bundle(path: Path, **parts: Any) -> str:
+    """Write a bundle and return its SHA-256; the file is replaced only once the new one is complete.
+
+    Args:
+        path: The bundle's file.
+        parts: What `bundle_bytes` takes.
+
+    Raises:
+        DataError: The golden images and logits do not fit the program or one another, or the file cannot be written.
+    """
+    archive = bundle_bytes(**parts)
     try:
         write_atomically(path, archive)
     except OSError as error:

@@ -54,7 +54,8 @@ def connect(address: str) -> Any:
         raise ToolNotFound(f"pynq is not installed: {error}", hint="pip install 'fracdse[board]'") from error
     if address == "local":
         try:
-            return Device.active_device
+            with quiet_pynq():
+                return Device.active_device
         except RuntimeError as error:
             raise BoardError(f"this machine is no board that pynq knows: {error}") from error
     host, port = parse_address(address)

@@ -6,7 +6,6 @@ import importlib.util
 import os
 import platform
 import shutil
-import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,10 +14,8 @@ from pathlib import Path
 
 from fracdse.build.cache import cache_folder
 from fracdse.build.tools import find_compiler, find_verilator, find_vivado, find_yosys
-from fracdse.errors import ToolNotFound
+from fracdse.errors import FracdseError, ToolNotFound
 
-_BOARD_PORT = 7967
-_BOARD_TIMEOUT_S = 3.0
 _DISK_NEEDED_GIB = 5
 _CORE_PACKAGES = ("amaranth", "numpy", "optuna", "pandas", "pydantic", "scikit-learn", "torch")
 _LICENCE_VARIABLES = ("XILINXD_LICENSE_FILE", "LM_LICENSE_FILE")
@@ -45,12 +42,15 @@ class Finding:
     needed: bool = True
 
 
-def diagnose(board: str | None = None, vivado: str | None = None) -> list[Finding]:
+def diagnose(
+    vivado: str | None = None, board: str | None = None, reach: Callable[[str], str] | None = None
+) -> list[Finding]:
     """Look for everything that fracdse can use.
 
     Args:
-        board: Address of a board to reach, HOST or HOST:PORT; none is looked for where None.
         vivado: Vivado's program or installation folder.
+        board: Address of a board; none is looked for where None.
+        reach: Connects to an address and returns what is there, or raises a FracdseError.
     """
     findings = [_python(), *map(_package, _CORE_PACKAGES), _torch_devices()]
     findings += [
@@ -61,7 +61,7 @@ def diagnose(board: str | None = None, vivado: str | None = None) -> list[Findin
         _vivado(vivado),
         _pynq(),
     ]
-    return [*findings, _board(board)] if board else findings
+    return [*findings, _board(board, reach)] if board and reach else findings
 
 
 def main_job_runs(findings: list[Finding]) -> bool:
@@ -88,8 +88,9 @@ def _torch_devices() -> Finding:
         return Finding("torch devices", False, "no torch", "training", "pip install torch")
     import torch
 
-    cuda = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return Finding("torch devices", True, ", ".join([f"CPU, {torch.get_num_threads()} threads", *cuda]))
+    devices = [f"CPU, {torch.get_num_threads()} threads"]
+    devices += [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return Finding("torch devices", True, ", ".join(devices))
 
 
 def _tool(name: str, find: Callable[[], object], prevents: str) -> Finding:
@@ -130,12 +131,9 @@ def _pynq() -> Finding:
         return Finding("pynq", False, "not installed", "boards, real and simulated", remedy, needed=False)
 
 
-def _board(address: str) -> Finding:
-    host, _, port = address.partition(":")
+def _board(address: str, reach: Callable[[str], str]) -> Finding:
     prevents, remedy = "deploying to it", "Check power, network and that pynq's remote service runs there."
     try:
-        number = int(port or _BOARD_PORT)
-        with socket.create_connection((host, number), timeout=_BOARD_TIMEOUT_S):
-            return Finding("board", True, f"{address} answers on port {number}", needed=False)
-    except (OSError, ValueError, OverflowError) as error:
-        return Finding("board", False, f"{address}: {error}", prevents, remedy, needed=False)
+        return Finding("board", True, f"{address} is a {reach(address)}", needed=False)
+    except FracdseError as error:
+        return Finding("board", False, error.message, prevents, error.hint or remedy, needed=False)

@@ -75,13 +75,13 @@ def board_text(report: BoardReport) -> str:
     """Return a report as lines for people."""
     lines = [
         f"{report.board}: build {report.build_id:016x}, {report.frames:,} frames, every logit as the program's.",
-        f"clock        {report.clock_asked_mhz:g} MHz asked, {report.clock_set_mhz:g} MHz set, {report.clock_measured_mhz:.4g} ± "
-        f"{report.clock_uncertainty_mhz:.2g} MHz measured",
+        f"clock        {report.clock_asked_mhz:g} MHz asked, {report.clock_set_mhz:g} MHz set, "
+        f"{report.clock_measured_mhz:.4g} ± {report.clock_uncertainty_mhz:.2g} MHz measured",
         f"cycles       {report.cycles_per_frame:,.1f} a frame, the first frame's latency included",
         f"rate         {report.frames_per_s:,.0f} frames/s by the cycle counter and the clock that was set",
         f"latency      {report.first_latency_us:.2f} µs, first frame",
-        f"driver       {report.bytes_moved_per_frame:,.0f} bytes a frame in batches of {report.batch:,}; the accelerator "
-        f"waits for {report.idle_accesses_per_frame:.2f} register accesses a frame",
+        f"driver       {report.bytes_moved_per_frame:,.0f} bytes and, while the accelerator waits, "
+        f"{report.idle_accesses_per_frame:.3g} register accesses a frame, in batches of {report.batch:,}",
     ]
     if report.accuracy is not None:
         lines.append(f"accuracy     {report.accuracy:.2%}")

@@ -12,6 +12,7 @@ from fracdse.cli.cluster import cluster_options, trainer
 
 if TYPE_CHECKING:
     from fracdse.board.deployment.request import DeployRequest, DeployResult, Listener
+    from fracdse.cli.vivado_progress import VivadoProgress
     from fracdse.records import TrialRecord
     from fracdse.search.study import Study
 
@@ -38,20 +39,31 @@ _TARGETS = ("bundle", "sim", "yosys", "vivado", "board")
 )
 @click.option("--time-limit", type=click.FloatRange(min=1), default=360.0, show_default=True, help="Vivado, minutes.")
 @cluster_options
+@click.option("--calibrate", is_flag=True, help="Refit the hardware model on the reports of Vivado's builds.")
 def command(trial: str, study: str | None, by: str, **options: Any) -> None:
     """Train TRIAL (a number, or 'best') of STUDY in full, generate its hardware, and prove that it is the same."""
     from fracdse.board.deployment.flow import deploy
+    from fracdse.cli.vivado_progress import VivadoProgress
     from fracdse.search.study import open_study
 
     opened = open_study(study)
+    board = _board(options)
+    if options["calibrate"] and "vivado" not in options["targets"] and board in (None, "sim"):
+        raise click.UsageError("--calibrate goes with --target vivado")
     record = _chosen(opened, trial, by)
+    progress = VivadoProgress()
     with trainer(options) as train:
         if not train.team.alone:
             raise click.UsageError("deploy does not run under torchrun; train on several with --engine ray --workers N")
         request = replace(_request(opened, record, options), trainer=train)
-        result = deploy(request, _listener())
+        try:
+            result = deploy(request, _listener(progress))
+        finally:
+            progress.end()
     _keep(opened, record, request, result)
     click.echo(_table(result))
+    if result.reports is not None:
+        _offer_calibration(result.reports, at_once=options["calibrate"])
     for path in (result.plan, result.bundle):
         if path is not None:
             click.echo(str(path))
@@ -99,6 +111,7 @@ def _request(study: Study, record: TrialRecord, options: dict[str, Any]) -> Depl
         test_set=load_dataset(space.data.name, "test"),
         seed=record.seed,
         folder=options["out"] or study.folder / "deploy" / f"trial-{record.number}",
+        reports_folder=study.folder / "builds",
         facts={"study": study.name, "trial": record.number, "recipe": recipe.to_dict()},
         targets=targets,
         images=options["images"],
@@ -118,7 +131,17 @@ def _board(options: dict[str, Any]) -> str | None:
     return str(address) if wanted else None
 
 
-def _listener() -> Listener:
+def _offer_calibration(reports: Path, *, at_once: bool) -> None:
+    """Refit the hardware model on the kept reports, or say which command does."""
+    from fracdse.cli.calibrate import command as calibrate
+
+    if at_once:
+        calibrate.main(["--reports", str(reports)], standalone_mode=False)
+    else:
+        click.echo(f"Calibrate the model with Vivado's reports: fracdse calibrate --reports {reports}", err=True)
+
+
+def _listener(progress: VivadoProgress) -> Listener:
     from fracdse.board.deployment.request import Listener
     from fracdse.training.history import EpochRecord
 
@@ -129,7 +152,7 @@ def _listener() -> Listener:
         accuracy = "" if record.validation_accuracy is None else f", validation {record.validation_accuracy:.2%}"
         click.echo(f"  {record.phase} {record.epoch}/{record.epochs}: loss {record.loss:.4f}{accuracy}", err=True)
 
-    return Listener(say, epoch, lambda line: click.echo(f"  {line}", err=True))
+    return Listener(say, epoch, progress.line)
 
 
 def _keep(study: Study, record: TrialRecord, request: DeployRequest, result: DeployResult) -> None:
@@ -156,11 +179,11 @@ def _summary(record: TrialRecord) -> str:
 def _table(result: DeployResult) -> str:
     """Lay the figures out, a column a kind; a kind that has no value of its own for a figure shows none."""
     kinds = list(result.figures)
-    lines = [" ".join([f"{'':<18}", *(f"{kind:>14}" for kind in kinds)])]
+    lines = [" ".join([f"{'':<16}", *(f"{kind:>11}" for kind in kinds)])]
     for name, _ in result.figures["estimated"].items():
         figures = [getattr(result.figures[kind], name) for kind in kinds]
         cells = [_cell(f.value) if f.kind == kind else "" for f, kind in zip(figures, kinds, strict=True)]
-        lines.append(" ".join([f"{name:<18}", *(f"{cell:>14}" for cell in cells)]).rstrip())
+        lines.append(" ".join([f"{name:<16}", *(f"{cell:>11}" for cell in cells)]).rstrip())
     return "\n".join(lines)
 
 

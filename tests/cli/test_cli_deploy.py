@@ -1,20 +1,38 @@
 """`fracdse deploy` on a tiny network: trained, generated, simulated and packed for real."""
 
+import csv
+import gzip
+import io
 import json
+import os
+import shlex
 import shutil
+import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from fracdse.board.bundle import read_bundle
+from fracdse.board.deployment import flow
 from fracdse.board.deployment.trained import Agreement, check_agreement
+from fracdse.board.model_process import ModelProcess
+from fracdse.board.simulated_board import SimulatedBoard
+from fracdse.board.simulated_services import serve
+from fracdse.board.simulated_session import write_overlay
+from fracdse.cli.calibrate import command as calibrate
 from fracdse.cli.deploy import command
+from fracdse.cli.report import command as report
 from fracdse.cli.search import command as search
 from fracdse.errors import BuildFailed, ConfigError, ExitCode, ProgramError, StudyError, ToolNotFound
+from fracdse.figures import Figure
+from fracdse.hardware import coefficients
+from fracdse.hardware.estimate import estimate
 from fracdse.search.study import open_study
+from fracdse.system import TOP_MODULE
 
 SPACE = """
 name = "tiny"
@@ -98,15 +116,27 @@ def test_simulated_deployment_is_stored_and_repeats_byte_for_byte(deploy):
     assert bundle.read_bytes() == content
 
 
+def plan_of(result):
+    return Path(next(line for line in result.stdout.splitlines() if "vivado-" in line))
+
+
 def test_plan_only_writes_the_plan_and_needs_no_vivado(deploy):
     result = deploy("--plan-only", "--target", "bundle")
     assert result.exit_code == ExitCode.DONE, result.output
-    plan = Path(next(line for line in result.stdout.splitlines() if "vivado-" in line))
+    plan = plan_of(result)
     assert (plan / "tcl" / "project.tcl").is_file()
     with tarfile.open(f"{plan}.tar.gz") as archive:
-        assert set(archive.getnames()) == {
-            str(path.relative_to(plan)) for path in plan.rglob("*") if path.is_file() and path.name != "plan.sha256"
-        }
+        assert set(archive.getnames()) == {str(path.relative_to(plan)) for path in plan.rglob("*") if path.is_file()}
+
+
+def test_the_plan_is_of_the_hardware_and_not_of_what_is_known_about_it(deploy, workplace, monkeypatch):
+    first = plan_of(deploy("--plan-only"))
+    packed = Path(f"{first}.tar.gz").read_bytes()
+    assert str(workplace).encode() not in gzip.decompress(packed)
+    shutil.rmtree(first)
+    monkeypatch.setattr(flow, "estimate", lambda *a: replace(estimate(*a), lut=Figure.exact(1.0)))
+    assert plan_of(deploy("--plan-only")) == first
+    assert Path(f"{first}.tar.gz").read_bytes() == packed
 
 
 def test_without_vivado_the_plan_is_there_and_the_message_says_how_to_go_on(deploy, monkeypatch):
@@ -115,18 +145,82 @@ def test_without_vivado_the_plan_is_there_and_the_message_says_how_to_go_on(depl
     result = deploy("--target", "vivado")
     assert isinstance(result.exception, ToolNotFound)
     assert "another machine" in result.exception.hint
-    assert Path(result.exception.hint.split("The plan is in ")[1].split(";")[0], "README.txt").is_file()
+    assert Path(result.exception.hint.split("The plan is in ")[1].split(":")[0], "README.txt").is_file()
 
 
-def test_built_bundle_carries_bitstream_and_figures(deploy, fake_vivado):
+@pytest.fixture
+def own_models(tmp_path, monkeypatch):
+    """Let calibration write to a copy of the hardware models."""
+    shutil.copytree(Path(coefficients.__file__).parents[2] / "hw_models", tmp_path / "hw_models")
+    monkeypatch.setattr(coefficients, "data_folder", lambda name: tmp_path / name)
+    coefficients.coefficients_for.cache_clear()
+    yield tmp_path / "hw_models"
+    monkeypatch.undo()
+    coefficients.coefficients_for.cache_clear()
+
+
+def test_a_vivado_build_is_packed_compared_and_offered_to_calibration(deploy, fake_vivado, own_models, workplace):
     result = deploy("--target", "vivado")
     assert result.exit_code == ExitCode.DONE, (result.output, result.exception)
-    assert "implemented" in result.stdout.splitlines()[0]
+    header, lut = result.stdout.splitlines()[:2]
+    assert header.split() == ["estimated", "synthesised", "implemented"]
+    assert lut.split()[2:] == ["1,300", "1,234"]
     contents = read_bundle(Path(result.stdout.splitlines()[-1]))
     assert contents.bitstream is not None
     assert contents.handoff is not None
-    later = open_study("tiny").record(0).later["implemented"]
-    assert (later.lut.value, later.bram18.value, later.power_w.kind) == (1234, 25, "implemented")
+    later = open_study("tiny").record(0).later
+    assert (later["synthesised"].lut.value, later["synthesised"].lut.kind) == (1300, "synthesised")
+    assert (later["implemented"].lut.value, later["implemented"].bram18.value) == (1234, 25)
+    assert later["implemented"].power_w.kind == "implemented"
+    offered = next(line for line in result.stderr.splitlines() if "fracdse calibrate" in line)
+    arguments = shlex.split(offered.split("fracdse calibrate ")[1])
+    calibrated = CliRunner().invoke(calibrate, arguments)
+    assert calibrated.exit_code == ExitCode.DONE, (calibrated.output, calibrated.exception)
+    assert "not used" not in calibrated.stderr.replace("reports no", ""), calibrated.stderr
+    assert "after, Vivado 2023.2, xczu3eg" in calibrated.stdout
+    assert (own_models / "coefficients" / "vivado-2023.2-xczu3eg.json").is_file()
+
+
+def test_calibration_at_once(deploy, fake_vivado, own_models):
+    result = deploy("--target", "vivado", "--calibrate")
+    assert result.exit_code == ExitCode.DONE, (result.output, result.exception)
+    assert "after, Vivado 2023.2, xczu3eg" in result.stdout
+    assert deploy("--target", "sim", "--calibrate").exit_code == ExitCode.USAGE
+
+
+def test_a_plan_built_elsewhere_is_taken_up_without_vivado(deploy, fake_vivado, monkeypatch):
+    """The clock makes it a plan of its own, which no other test has built."""
+    elsewhere = plan_of(deploy("--plan-only", "--clock", "100"))
+    for step in ("project", "synthesis", "implementation", "bitstream"):
+        command = [os.environ["FRACDSE_VIVADO"], "-mode", "batch", "-source", f"tcl/{step}.tcl", "-log", "x.log"]
+        subprocess.run([*command, "-nojournal", "-notrace"], cwd=elsewhere, check=True)
+    monkeypatch.setenv("FRACDSE_VIVADO", "/nowhere")
+    result = deploy("--target", "vivado", "--clock", "100")
+    assert result.exit_code == ExitCode.DONE, (result.output, result.exception)
+    assert "built already" in result.stderr
+    assert read_bundle(Path(result.stdout.splitlines()[-1])).bitstream is not None
+
+
+def test_what_a_board_measures_is_stored_and_reported(deploy, fake_vivado, tmp_path):
+    """The simulated board says that it is none; here it passes for one, and its overlay for Vivado's."""
+    pytest.importorskip("pynq", reason="pynq is not installed: pip install 'fracdse[board]'")
+    contents = read_bundle(Path(deploy("--target", "bundle").stdout.splitlines()[-1]))
+    bitfile = write_overlay(contents, tmp_path, simulated=True)
+    fake_vivado(bitstream=str(bitfile), handoff=str(bitfile.with_suffix(".hwh")), version="2022.1")
+    shutil.rmtree(plan_of(deploy("--plan-only")))
+    with ModelProcess(contents.verilog, TOP_MODULE) as model:
+        server, port = serve(SimulatedBoard(model, contents.build_id, "Ultra96"))
+        result = deploy("--target", "board", "--board", f"127.0.0.1:{port}")
+        server.stop(grace=0).wait()
+    assert result.exit_code == ExitCode.DONE, (result.output, result.exception)
+    assert "measured" in result.stdout.splitlines()[0]
+    measured = open_study("tiny").record(0).later["measured"]
+    assert measured.fps.kind == "measured"
+    assert measured.fps.value == pytest.approx(250e6 / measured.cycles_per_frame.value, rel=1e-3)
+    shown = CliRunner().invoke(report, ["tiny", "--format", "csv"])
+    kinds = [row["hardware_kind"] for row in csv.DictReader(io.StringIO(shown.stdout))]
+    assert kinds[0] == "estimated"
+    assert "measured" in kinds
 
 
 def test_another_clock_is_not_stored_and_timing_not_met_packs_nothing_new(deploy, fake_vivado):

@@ -1,9 +1,10 @@
 import json
-import socket
 
 import pytest
 from click.testing import CliRunner
 
+from fracdse.board.simulated_board import SimulatedBoard
+from fracdse.board.simulated_services import serve
 from fracdse.build import doctor
 from fracdse.cli.doctor import command
 from fracdse.errors import ExitCode
@@ -49,14 +50,23 @@ def test_full_disk(run, monkeypatch):
     assert run().exit_code == ExitCode.TOOL_MISSING
 
 
-def test_board(run):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        assert f"127.0.0.1:{port} answers" in run("--board", f"127.0.0.1:{port}").stdout
-    result = run("--board", f"127.0.0.1:{port}")
+def test_a_board_that_answers_says_what_it_is(run):
+    pytest.importorskip("pynq", reason="pynq is not installed: pip install 'fracdse[board]'")
+    server, port = serve(SimulatedBoard(None, 7, "Simulated Ultra96"))
+    assert f"127.0.0.1:{port} is a Simulated Ultra96" in run("--board", f"127.0.0.1:{port}").stdout
+    server.stop(grace=0).wait()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "host:notaport", "local"])
+def test_a_board_that_does_not_answer_is_no_obstacle(run, monkeypatch, address):
+    pytest.importorskip("pynq", reason="pynq is not installed: pip install 'fracdse[board]'")
+    from pynq.pl_server.device import Device
+
+    monkeypatch.delenv("PYNQ_REMOTE_DEVICES", raising=False)
+    monkeypatch.delattr(Device, "_active_device", raising=False)
+    result = run("--board", address)
     assert "absent  board" in result.stdout
     assert result.exit_code == ExitCode.DONE
-    assert "absent  board" in run("--board", "host:notaport").stdout
 
 
 def test_json(run):

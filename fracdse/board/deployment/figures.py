@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from fracdse.board.selftest import BoardReport
 from fracdse.build.simulation import SimulationResult
 from fracdse.build.synthesis import SynthesisResult
-from fracdse.build.vivado_run import VivadoResult
+from fracdse.build.vivado_steps import VivadoResult
 from fracdse.errors import ReportError
-from fracdse.figures import Figure, HardwareFigures
+from fracdse.figures import Figure, HardwareFigures, Kind
+from fracdse.reports import Report
 
 
 def simulated_figures(before: HardwareFigures, simulation: SimulationResult, clock_mhz: float) -> HardwareFigures:
@@ -44,22 +46,36 @@ def measured_figures(before: HardwareFigures, report: BoardReport) -> HardwareFi
     )
 
 
+def vivado_synthesised_figures(before: HardwareFigures, build: VivadoResult) -> HardwareFigures:
+    """Return figures with the accelerator's resources as Vivado synthesised it.
+
+    Raises:
+        ReportError: The report lacks one of them.
+    """
+    return replace(before, **_exact(_resources(build.synthesised), "synthesised"))
+
+
 def implemented_figures(before: HardwareFigures, build: VivadoResult) -> HardwareFigures:
     """Return figures with the accelerator's resources after placement and the whole chip's power after routing.
 
     Raises:
         ReportError: A report lacks one of them.
     """
-    found = {
-        "lut": build.accelerator.lut,
-        "ff": build.accelerator.ff,
-        "bram18": None if build.accelerator.bram36 is None else 2 * build.accelerator.bram36,
-        "dsp": build.accelerator.dsp,
-        "power_w": build.power.total_on_chip_w,
+    found = {**_resources(build.accelerator), "power_w": build.power.total_on_chip_w}
+    return replace(before, **_exact(found, "implemented"))
+
+
+def _resources(report: Report) -> dict[str, float | None]:
+    return {
+        "lut": report.lut,
+        "ff": report.ff,
+        "bram18": None if report.bram36 is None else 2 * report.bram36,
+        "dsp": report.dsp,
     }
+
+
+def _exact(found: Mapping[str, float | None], kind: Kind) -> dict[str, Figure]:
     missing = [name for name, value in found.items() if value is None]
     if missing:
         raise ReportError(f"Vivado's reports do not give {', '.join(missing)}")
-    return replace(
-        before, **{name: Figure.exact(value, "implemented") for name, value in found.items() if value is not None}
-    )
+    return {name: Figure.exact(value, kind) for name, value in found.items() if value is not None}

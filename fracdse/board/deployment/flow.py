@@ -5,18 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fracdse.accelerator.dealing import deal_channels
-from fracdse.board.bundle import read_bundle, write_bundle
+from fracdse.board.bundle import bundle_bytes, read_bundle, write_bundle
 from fracdse.board.deployment.figures import (
     implemented_figures,
     measured_figures,
     simulated_figures,
     synthesised_figures,
+    vivado_synthesised_figures,
 )
 from fracdse.board.deployment.hardware import GeneratedHardware, generate
+from fracdse.board.deployment.implementation import Implementation, implement
 from fracdse.board.deployment.request import DeployRequest, DeployResult, Listener
 from fracdse.board.deployment.trained import TrainedDesign, train_and_lower
 from fracdse.board.deployment.verification import Verification, verify
@@ -24,12 +23,10 @@ from fracdse.board.selftest import BoardReport, run_selftest
 from fracdse.board.simulated_session import simulated_session
 from fracdse.build.simulation import SimulationOptions
 from fracdse.build.synthesis import SynthesisResult, synthesise
-from fracdse.build.tools import find_compiler, find_verilator, find_vivado, find_yosys
+from fracdse.build.tools import find_compiler, find_verilator, find_yosys
 from fracdse.build.verilator import CompileOptions
-from fracdse.build.vivado_plan import vivado_plan
-from fracdse.build.vivado_run import VivadoResult, run_vivado
+from fracdse.build.vivado_steps import VivadoResult
 from fracdse.build.yosys import SynthesisOptions
-from fracdse.errors import ToolNotFound
 from fracdse.figures import HardwareFigures, Kind
 from fracdse.hardware.devices import load_device
 from fracdse.hardware.estimate import estimate
@@ -66,11 +63,14 @@ class _Deployment:
         hardware = self._generate(trained)
         verification = self._simulate(trained, hardware) if "sim" in self._request.targets else None
         synthesis = self._synthesise(hardware) if "yosys" in self._request.targets else None
-        plan, build = self._implement(trained, hardware) if "vivado" in self._request.targets else (None, None)
-        bundle = self._pack(trained, hardware, build)
+        built = self._implement(trained, hardware) if "vivado" in self._request.targets else None
+        bundle = self._pack(trained, hardware, built.build if built else None)
         board = self._request.board
         report = self._run_on_board(bundle, board) if board is not None and not self._request.plan_only else None
-        return DeployResult(trained, hardware, self._figures, verification, synthesis, bundle, plan, report)
+        return DeployResult(
+            trained, hardware, self._figures, verification, synthesis, bundle,
+            built.folder if built else None, built.reports if built else None, report,
+        )  # fmt: skip
 
     def _check_tools(self) -> None:
         """Raise ToolNotFound now rather than after the training; Vivado's plan is worth writing without Vivado."""
@@ -130,47 +130,42 @@ class _Deployment:
         )
         return found
 
-    def _implement(self, trained: TrainedDesign, hardware: GeneratedHardware) -> tuple[Path, VivadoResult | None]:
-        """Write Vivado's plan and, unless only that is wanted, run it."""
-        extra = {"accelerator.fracdse": self._pack(trained, hardware, None).read_bytes()}
-        plan = vivado_plan(hardware.verilog, hardware.top, self._device, self._clock_mhz, extra)
-        folder = self._request.folder / f"vivado-{plan.digest[:12]}"
-        plan.write(folder)
-        (folder.parent / f"{folder.name}.tar.gz").write_bytes(plan.archive())
-        self._say(f"Wrote the build plan, digest {plan.digest[:16]}, to {folder} and {folder.name}.tar.gz.")
-        if self._request.plan_only:
-            return folder, None
-        try:
-            tool = find_vivado(self._request.vivado)
-        except ToolNotFound as error:
-            hint = f"{error.hint} The plan is in {folder}; its README.txt says how to run it on another machine."
-            raise ToolNotFound(error.message, hint=hint) from error
-        self._say(f"Building with Vivado {tool.version}.")
-        build = run_vivado(
-            plan, folder, tool, family=self._device.family, clock_mhz=self._clock_mhz,
-            timeout_s=self._request.time_limit_s, on_line=self._listener.line,
-        )  # fmt: skip
-        self._figures["implemented"] = implemented_figures(self._latest, build)
-        self._say(f"Placed and routed; worst slack {build.timing.wns_ns} ns at {self._clock_mhz:g} MHz.")
-        return folder, build
+    def _implement(self, trained: TrainedDesign, hardware: GeneratedHardware) -> Implementation:
+        """Write Vivado's plan and, unless only that is wanted, build it."""
+        # The plan holds what defines the hardware and no figure: it must not change when an estimate does.
+        named = {"design_key": self._request.design.key}
+        bundle = bundle_bytes(**self._bundle_parts(trained, hardware), facts=named)
+        found = implement(self._request, hardware, bundle, self._listener)
+        if found.build is not None:
+            self._figures["synthesised"] = vivado_synthesised_figures(self._latest, found.build)
+            self._figures["implemented"] = implemented_figures(self._latest, found.build)
+            slack_ns = found.build.timing.wns_ns
+            self._say(f"Placed and routed; worst slack {slack_ns} ns at {self._clock_mhz:g} MHz.")
+        return found
 
     def _pack(self, trained: TrainedDesign, hardware: GeneratedHardware, build: VivadoResult | None) -> Path:
         target = self._request.folder / f"{self._request.design.key}.fracdse"
         self._request.folder.mkdir(parents=True, exist_ok=True)
         digest = write_bundle(
             target,
-            program=trained.program,
-            folding=hardware.folding,
-            build_id=hardware.build_id,
-            golden_images=self._golden_images,
-            golden_logits=Executor(trained.program).run(self._golden_images).logits,
+            **self._bundle_parts(trained, hardware),
             facts=self._facts(trained, hardware),
             bitstream=build.bitstream.read_bytes() if build else None,
             handoff=build.handoff.read_bytes() if build else None,
-            verilog=hardware.verilog,
         )
         self._say(f"Wrote the bundle {target}, SHA-256 {digest}.")
         return target
+
+    def _bundle_parts(self, trained: TrainedDesign, hardware: GeneratedHardware) -> dict[str, Any]:
+        images = self._request.test_set.images[:_GOLDEN_IMAGES]
+        return {
+            "program": trained.program,
+            "folding": hardware.folding,
+            "build_id": hardware.build_id,
+            "golden_images": images,
+            "golden_logits": Executor(trained.program).run(images).logits,
+            "verilog": hardware.verilog,
+        }
 
     def _run_on_board(self, bundle: Path, address: str) -> BoardReport:
         """Run the test images on the board and compare every logit; 'sim' stands for a simulated board."""
@@ -204,10 +199,6 @@ class _Deployment:
             "same_class": found.same_class,
             "hardware": {kind: figures.to_dict() for kind, figures in self._figures.items()},
         }
-
-    @property
-    def _golden_images(self) -> NDArray[np.uint8]:
-        return self._request.test_set.images[:_GOLDEN_IMAGES]
 
     @property
     def _latest(self) -> HardwareFigures:

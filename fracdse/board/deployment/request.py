@@ -34,6 +34,7 @@ class DeployRequest:
         test_set: Images to measure on; used for nothing else.
         seed: Seed of the training.
         folder: Where training, plan and bundle go.
+        reports_folder: Where the reports of a Vivado build are kept for calibration.
         facts: What the bundle is to say about the trial beside what is found here; plain values.
         targets: How far to go.
         images: Test images to simulate.
@@ -51,6 +52,7 @@ class DeployRequest:
     test_set: Dataset
     seed: int
     folder: Path
+    reports_folder: Path
     facts: Mapping[str, Any] = field(default_factory=dict)
     targets: frozenset[Target] = DEFAULT_TARGETS
     images: int = 100
@@ -64,7 +66,7 @@ class DeployRequest:
 
 @dataclass(frozen=True)
 class DeployResult:
-    """What came out; a part is None where its target was not asked for.
+    """What came out; a part is None where its target was not asked for. `reports` is what calibration can read.
 
     `figures` holds, by kind, figures that carry that kind's values and, for the rest, those of the steps before.
     """
@@ -76,6 +78,7 @@ class DeployResult:
     synthesis: SynthesisResult | None
     bundle: Path
     plan: Path | None
+    reports: Path | None
     board: BoardReport | None
 
 
