@@ -46,7 +46,10 @@ _DRIVER = (
     "board/counted_registers.py",
     "board/dma.py",
     "board/driver.py",
+    "board/proof.py",
     "board/quiet.py",
+    "board/remote.py",
+    "board/standalone.py",
     "board/upload.py",
 )
 _DRIVER_FOLDER = "driver/fracdse/"

@@ -13,9 +13,9 @@ import json
 import tarfile
 import zlib
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 from typing import Any
 
+from fracdse.build.archive import is_plain_name, packed
 from fracdse.errors import DataError
 
 MANIFEST = "manifest.json"
@@ -34,7 +34,7 @@ def pack(parts: Mapping[str, bytes], facts: Mapping[str, Any]) -> bytes:
         DataError: A name is absolute, leaves the archive or is the manifest's.
     """
     for name in parts:
-        if not _is_plain(name) or name in (MANIFEST, MANIFEST_DIGEST):
+        if not is_plain_name(name) or name in (MANIFEST, MANIFEST_DIGEST):
             raise DataError(f"'{name}' is no name for a part of a bundle; allowed: relative names without '..'")
     manifest = {
         "format": "fracdse bundle",
@@ -43,17 +43,7 @@ def pack(parts: Mapping[str, bytes], facts: Mapping[str, Any]) -> bytes:
         "parts": {name: {"bytes": len(part), "sha256": _digest(part)} for name, part in parts.items()},
     }
     text = (json.dumps(manifest, sort_keys=True, indent=1) + "\n").encode("ascii")
-    files = {MANIFEST: text, MANIFEST_DIGEST: f"{_digest(text)}\n".encode(), **dict(sorted(parts.items()))}
-    buffer = io.BytesIO()
-    with (
-        gzip.GzipFile(fileobj=buffer, mode="wb", filename="", mtime=0, compresslevel=6) as packed,
-        tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
-    ):
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(content), 0o644
-            archive.addfile(entry, io.BytesIO(content))
-    return buffer.getvalue()
+    return packed({MANIFEST: text, MANIFEST_DIGEST: f"{_digest(text)}\n".encode(), **dict(sorted(parts.items()))})
 
 
 def unpack(content: bytes, name: str) -> tuple[dict[str, bytes], dict[str, Any]]:
@@ -94,7 +84,7 @@ def _files(plain: bytes, name: str) -> dict[str, bytes]:
     try:
         with tarfile.open(fileobj=io.BytesIO(plain), mode="r:") as archive:
             for entry in archive:
-                if not entry.isreg() or not _is_plain(entry.name) or entry.name in files:
+                if not entry.isreg() or not is_plain_name(entry.name) or entry.name in files:
                     raise DataError(
                         f"{name}: '{entry.name}' is a link, a folder, a path out of the archive or twice there"
                     )
@@ -124,11 +114,6 @@ def _manifest(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
     if kind != "fracdse bundle" or version != VERSION or not plain:
         raise DataError(f"{name} is a {kind!r} of version {version!r}; this fracdse reads 'fracdse bundle' {VERSION}")
     return dict(manifest)
-
-
-def _is_plain(name: str) -> bool:
-    path = PurePosixPath(name)
-    return bool(name) and str(path) == name and not path.is_absolute() and ".." not in path.parts and "\\" not in name
 
 
 def _digest(content: bytes) -> str:

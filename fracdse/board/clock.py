@@ -79,6 +79,20 @@ def measure_clock(registers: CountedRegisters, reset: Callable[[], None]) -> Mea
     return MeasuredClock((slowest_mhz + fastest_mhz) / 2, (fastest_mhz - slowest_mhz) / 2)
 
 
+def check_clock(measured: MeasuredClock, clock_set_mhz: float) -> None:
+    """Refuse a clock that is not what its registers say.
+
+    Raises:
+        BoardError: It is another, beyond the measurement's uncertainty and the tolerance.
+    """
+    if not measured.agrees_with(clock_set_mhz):
+        raise BoardError(
+            f"the board's clock registers say {clock_set_mhz:g} MHz, its cycle counter runs at {measured.mhz:.4g} ± "
+            f"{measured.uncertainty_mhz:.2g} MHz",
+            hint="No figure would hold. Does the board have another crystal, or the fabric another clock source?",
+        )
+
+
 @dataclass(frozen=True)
 class _Stamp:
     """A reading of the counter's low word, with the times in s at which it was asked for and answered."""

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import collections
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
 from fracdse.board.clock import set_clock
 from fracdse.board.driver import AcceleratorDriver
 from fracdse.board.quiet import quiet_pynq
+from fracdse.board.remote import open_remote
 from fracdse.board.upload import copy_to_board
 from fracdse.errors import BoardError, ToolNotFound
 
 DEFAULT_PORT = 7967
 _ADDRESS = re.compile(r"^([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::([0-9]{1,5}))?$")
 SIMULATED_PREFIX = "Simulated "
-_CALL_TIMEOUT_S = 30.0
-_STREAM_TIMEOUT_S = 120.0
 _FIRMWARE_FOLDER = "/lib/firmware/"
 _MANAGER_STATE = "/sys/class/fpga_manager/fpga0/state"
 _LOCAL_NAME = Path("/proc/device-tree/chosen/pynq_board")
@@ -39,6 +36,15 @@ def parse_address(address: str) -> tuple[str, int]:
     return match.group(1), port
 
 
+def check_pynq() -> None:
+    """Raise ToolNotFound where pynq is not installed."""
+    try:
+        with quiet_pynq():
+            import pynq.pl_server.remote_device  # noqa: F401
+    except ImportError as error:
+        raise ToolNotFound(f"pynq is not installed: {error}", hint="pip install 'fracdse[board]'") from error
+
+
 def connect(address: str) -> Any:
     """Return pynq's device for a board: the local one for 'local', else a remote one.
 
@@ -46,12 +52,9 @@ def connect(address: str) -> Any:
         BoardError: The board does not answer.
         ToolNotFound: pynq is not installed.
     """
-    try:
-        with quiet_pynq():
-            from pynq.pl_server.device import Device
-            from pynq.pl_server.remote_device import RemoteDevice
-    except ImportError as error:
-        raise ToolNotFound(f"pynq is not installed: {error}", hint="pip install 'fracdse[board]'") from error
+    check_pynq()
+    from pynq.pl_server.device import Device
+
     if address == "local":
         try:
             with quiet_pynq():
@@ -60,8 +63,7 @@ def connect(address: str) -> Any:
             raise BoardError(f"this machine is no board that pynq knows: {error}") from error
     host, port = parse_address(address)
     with board_errors(address):
-        device = RemoteDevice(0, host, port)
-        _limit_calls(device)
+        device = open_remote(host, port)
     Device.active_device = device
     return device
 
@@ -159,34 +161,3 @@ def _forget_earlier_boards() -> None:
     (Path(pynq.pl_server.__file__).parent / "_current_metadata.pkl").unlink(missing_ok=True)
     if "_real_instance" in vars(Clocks):
         del Clocks._real_instance
-
-
-def _limit_calls(device: Any) -> None:
-    """Give every remote call a time limit: pynq sets none, and a board that lost power would hang it."""
-    import grpc
-    from pynq.remote import buffer_pb2_grpc, gpio_pb2_grpc, mmio_pb2_grpc, remote_device_pb2_grpc
-
-    fields = ("method", "timeout", "metadata", "credentials", "wait_for_ready", "compression")
-    base = collections.namedtuple("base", fields)  # type: ignore[misc]
-
-    class Details(base, grpc.ClientCallDetails):  # type: ignore[misc]
-        """Call details with every field that gRPC reads."""
-
-    class Limit(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, grpc.StreamUnaryClientInterceptor):  # type: ignore[misc]
-        """Adds the time limit to each kind of call that pynq makes."""
-
-        def _call(self, timeout_s: float, continuation: Any, details: Any, request: Any) -> Any:
-            values = {name: getattr(details, name, None) for name in fields}
-            return continuation(Details(**(values | {"timeout": timeout_s})), request)
-
-        intercept_unary_unary = partialmethod(_call, _CALL_TIMEOUT_S)
-        intercept_unary_stream = partialmethod(_call, _STREAM_TIMEOUT_S)
-        intercept_stream_unary = partialmethod(_call, _STREAM_TIMEOUT_S)
-
-    channel = grpc.intercept_channel(device.client.channel, Limit())
-    device._stub = {
-        "device": remote_device_pb2_grpc.RemoteDeviceStub(channel),
-        "mmio": mmio_pb2_grpc.MmioStub(channel),
-        "buffer": buffer_pb2_grpc.RemoteBufferStub(channel),
-        "gpio": gpio_pb2_grpc.GpioStub(channel),
-    }

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
-import io
-import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from fracdse.build.archive import is_plain_name, packed
 from fracdse.build.cache import digest_of, write_atomically
 from fracdse.errors import BuildFailed
 
@@ -55,20 +53,9 @@ class BuildPlan:
 
     def archive(self) -> bytes:
         """Return the plan and its digest as a .tar.gz without times, owners and other traces of where it was made."""
-        buffer = io.BytesIO()
-        with (
-            gzip.GzipFile(fileobj=buffer, mode="wb", filename="", mtime=0) as packed,
-            tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
-        ):
-            for name, content in {**self.files, PLAN_DIGEST_FILE: self._digest_line}.items():
-                entry = tarfile.TarInfo(name)
-                entry.size, entry.mode = len(content), 0o644
-                archive.addfile(entry, io.BytesIO(content))
-        return buffer.getvalue()
+        return packed({**self.files, PLAN_DIGEST_FILE: self._digest_line})
 
 
 def _check_name(name: str) -> None:
-    path = PurePosixPath(name)
-    plain = str(path) == name and not path.is_absolute() and ".." not in path.parts and "\\" not in name
-    if not plain or name in ("", ".", PLAN_DIGEST_FILE):
+    if not is_plain_name(name) or name == PLAN_DIGEST_FILE:
         raise BuildFailed(f"'{name}' is no name for a file of a build plan; allowed: relative names without '..'")

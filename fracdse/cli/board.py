@@ -7,12 +7,8 @@ import signal
 import threading
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from fracdse.board.selftest import BoardReport
 
 _BUNDLE = click.argument("bundle", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
@@ -53,6 +49,7 @@ def simulate(bundle: Path, port: int) -> None:
 def test(bundle: Path, address: str, data: str | None, limit: int | None, timeout: float, as_json: bool) -> None:
     """Load BUNDLE on a board, compare every logit with the integer program's, and measure."""
     from fracdse.board.bundle import read_bundle
+    from fracdse.board.proof import board_text
     from fracdse.board.selftest import run_selftest
     from fracdse.board.simulated_session import simulated_session
 
@@ -69,22 +66,3 @@ def test(bundle: Path, address: str, data: str | None, limit: int | None, timeou
     else:
         report = run_selftest(contents, address, images, labels, timeout)
     click.echo(json.dumps(asdict(report), indent=2) if as_json else board_text(report))
-
-
-def board_text(report: BoardReport) -> str:
-    """Return a report as lines for people."""
-    lines = [
-        f"{report.board}: build {report.build_id:016x}, {report.frames:,} frames, every logit as the program's.",
-        f"clock        {report.clock_asked_mhz:g} MHz asked, {report.clock_set_mhz:g} MHz set, "
-        f"{report.clock_measured_mhz:.4g} ± {report.clock_uncertainty_mhz:.2g} MHz measured",
-        f"cycles       {report.cycles_per_frame:,.1f} a frame, the first frame's latency included",
-        f"rate         {report.frames_per_s:,.0f} frames/s by the cycle counter and the clock that was set",
-        f"latency      {report.first_latency_us:.2f} µs, first frame",
-        f"driver       {report.bytes_moved_per_frame:,.0f} bytes and, while the accelerator waits, "
-        f"{report.idle_accesses_per_frame:.3g} register accesses a frame, in batches of {report.batch:,}",
-    ]
-    if report.accuracy is not None:
-        lines.append(f"accuracy     {report.accuracy:.2%}")
-    if report.simulated:
-        lines.append("The board is simulated: cycles with data in them are the RTL's, its clock is reckoned.")
-    return "\n".join(lines)

@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from echo_model import BUILD_ID
 
 from fracdse.board.bundle import Bundle, read_bundle, write_bundle
 from fracdse.board.deployment.hardware import generate
+from fracdse.board.handoff import simulated_bitstream, simulated_handoff
 from fracdse.design import AcceleratorChoices, Design, ImageFormat, NetworkChoices
 from fracdse.hardware.folding import solve
 from fracdse.network import build_network, export_parameters
@@ -42,3 +44,11 @@ def small_bundle(tmp_path_factory: pytest.TempPathFactory, digits_images: np.nda
         golden_logits=Executor(program).run(golden).logits, facts={}, verilog=hardware.verilog,
     )  # fmt: skip
     return read_bundle(path)
+
+
+@pytest.fixture
+def bitfile(tmp_path: Path) -> Path:
+    path = tmp_path / "fracdse.bit"
+    path.write_bytes(simulated_bitstream(BUILD_ID, "xczu3eg"))
+    path.with_suffix(".hwh").write_text(simulated_handoff(250.0))
+    return path

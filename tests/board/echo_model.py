@@ -1,4 +1,13 @@
-"""Stand-ins for the Verilator model where a test is about what surrounds it."""
+"""A simulated board without an accelerator in it, where a test is about what surrounds one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fracdse.board.simulated_board import SimulatedBoard
+from fracdse.board.simulated_services import serve
+
+BUILD_ID = 7
 
 
 class EchoModel:
@@ -28,3 +37,16 @@ class EchoModel:
 
     def reset(self) -> None:
         self.queue = b""
+
+
+@contextmanager
+def served(board: SimulatedBoard) -> Iterator[str]:
+    server, port = serve(board)
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(grace=0).wait()
+
+
+def echo_board(**options: Any) -> SimulatedBoard:
+    return SimulatedBoard(EchoModel(), BUILD_ID, "Simulated Ultra96", **options)

@@ -5,56 +5,31 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from echo_model import EchoModel
+from echo_model import EchoModel, echo_board, served
 
-from fracdse.board import dma
+from fracdse.board import dma, remote
 from fracdse.board.buffers import LARGEST_BUFFER_BYTES, frames_per_batch
 from fracdse.board.bundle import Bundle, write_bundle
 from fracdse.board.clock import MeasuredClock
 from fracdse.board.connection import board_errors, check_board, connect, load
 from fracdse.board.counted_registers import CountedRegisters
 from fracdse.board.dma import SimpleDma
-from fracdse.board.handoff import CONFIGURATION_BYTES, simulated_bitstream, simulated_handoff
 from fracdse.board.model_process import ModelProcess
 from fracdse.board.selftest import run_selftest
 from fracdse.board.simulated_board import SimulatedBoard
 from fracdse.board.simulated_memory import LARGEST_TOTAL_BYTES
-from fracdse.board.simulated_services import serve
 from fracdse.board.simulated_session import write_overlay
-from fracdse.errors import BoardError, ExitCode
+from fracdse.errors import BoardError
 from fracdse.system import TOP_MODULE
 
 pytest.importorskip("pynq", reason="pynq is not installed: pip install 'fracdse[board]'")
-BUILD_ID = 7
-COPIED = "/lib/firmware/fracdse.bin"
-
-
-@contextmanager
-def served(board: SimulatedBoard) -> Iterator[str]:
-    server, port = serve(board)
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        server.stop(grace=0).wait()
-
-
-def echo_board(**options: Any) -> SimulatedBoard:
-    return SimulatedBoard(EchoModel(), BUILD_ID, "Simulated Ultra96", **options)
-
-
-@pytest.fixture
-def bitfile(tmp_path: Path) -> Path:
-    path = tmp_path / "fracdse.bit"
-    path.write_bytes(simulated_bitstream(BUILD_ID, "xczu3eg"))
-    path.with_suffix(".hwh").write_text(simulated_handoff(250.0))
-    return path
 
 
 def bundle_file(bundle: Bundle, path: Path) -> Path:
@@ -62,79 +37,6 @@ def bundle_file(bundle: Bundle, path: Path) -> Path:
     del fields["driver"]
     write_bundle(path, **fields)
     return path
-
-
-# Copying
-
-
-LOADER = """
-import sys
-from pathlib import Path
-from fracdse.board.connection import connect, load
-load(connect(sys.argv[1]), Path(sys.argv[2]), 250.0)
-print("loaded")
-"""
-
-
-def test_a_client_killed_while_copying_leaves_a_part_that_the_next_one_replaces(bitfile: Path) -> None:
-    board = echo_board()
-    append, clients = board.files._append, []
-
-    def kill_after_the_first_chunk(path: str, chunk: bytes) -> None:
-        append(path, chunk)
-        if path == COPIED and clients:
-            client = clients.pop()
-            client.send_signal(signal.SIGKILL)
-            client.wait()
-
-    board.files._append = kill_after_the_first_chunk  # type: ignore[method-assign]
-    with served(board) as address:
-        clients.append(subprocess.Popen([sys.executable, "-c", LOADER, address, str(bitfile)]))
-        clients[0].wait(timeout=120)
-        assert not clients, "the client was killed in mid-transfer"
-        assert 0 < len(board.files.read(COPIED)) < CONFIGURATION_BYTES
-        assert board.files.read("/sys/class/fpga_manager/fpga0/state") == b"unknown\n"
-        load(connect(address), bitfile, 250.0)
-        assert len(board.files.read(COPIED)) == CONFIGURATION_BYTES
-        assert board.files.read("/sys/class/fpga_manager/fpga0/state") == b"operating\n"
-
-
-def test_what_is_on_the_board_already_is_not_sent_again(bitfile: Path) -> None:
-    board = echo_board()
-    append, sent = board.files._append, []
-
-    def record(path: str, chunk: bytes) -> None:
-        append(path, chunk)
-        sent.append(path)
-
-    board.files._append = record  # type: ignore[method-assign]
-    with served(board) as address:
-        load(connect(address), bitfile, 250.0)
-        assert sent.count(COPIED) == 3, "in chunks of 2 MiB"
-        load(connect(address), bitfile, 250.0)
-        assert sent.count(COPIED) == 3
-
-
-def test_a_full_disk_on_the_board_is_said_and_nothing_is_configured(bitfile: Path) -> None:
-    board = echo_board(disk_bytes=3 << 20)
-    with served(board) as address:
-        with pytest.raises(
-            BoardError, match=r"holds 3,1\d\d,\d\d\d bytes on the board after 5,568,768 .* sent"
-        ) as caught:
-            load(connect(address), bitfile, 250.0)
-        assert "disk is full" in caught.value.hint
-        assert caught.value.exit_code == ExitCode.BOARD_MISMATCH
-        assert board.files.read("/sys/class/fpga_manager/fpga0/state") == b"unknown\n"
-        board.files._disk_bytes = 64 << 20
-        load(connect(address), bitfile, 250.0)
-
-
-def test_a_bitstream_that_the_board_refuses(bitfile: Path) -> None:
-    content = bytearray(bitfile.read_bytes())
-    content[200] ^= 1
-    bitfile.write_bytes(bytes(content).replace(b"tcarf-es", b"xxxxxxxx").replace(b"carf", b"xxxx"))
-    with served(echo_board()) as address, pytest.raises(BoardError, match="says 'write error': it refuses"):
-        load(connect(address), bitfile, 250.0)
 
 
 # The wrong board, the wrong clock, too little memory
@@ -150,7 +52,7 @@ def test_another_board_is_refused_before_anything_is_copied(small_bundle: Bundle
     with served(board) as address:
         with pytest.raises(BoardError, match="the board is a Simulated Pynq-Z2, the bundle is built for Ultra96"):
             run_selftest(small_bundle, address)
-        assert not board.files.exists(COPIED)
+        assert not board.files.exists("/lib/firmware/fracdse.bin")
 
 
 def test_a_clock_that_is_not_what_its_registers_say(small_bundle: Bundle) -> None:
@@ -217,6 +119,17 @@ class Answers:
 
     def write(self, offset: int, value: int) -> None:
         pass
+
+
+def test_a_board_that_hears_but_never_answers_is_an_error_and_no_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "_CALL_TIMEOUT_S", 0.5)
+    board, released = echo_board(), threading.Event()
+    monkeypatch.setattr(board.files, "exists", lambda path: released.wait())
+    with served(board) as address:
+        with pytest.raises(BoardError, match="Deadline Exceeded") as caught:
+            connect(address)
+        released.set()
+    assert "Check that the board is on" in caught.value.hint
 
 
 @pytest.mark.parametrize(("value", "what"), [(0xFFFF_FFFF, "come out of reset"), (0x1, "does not start")])

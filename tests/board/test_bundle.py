@@ -133,21 +133,40 @@ def test_the_driver_in_a_bundle_is_complete(path, tmp_path):
     assert str(tmp_path) in done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("name", ["program.fracprog", "golden_logits.i32", "design.json", "driver/fracdse/errors.py"])
-def test_a_missing_part_is_named(path, name):
-    repacked(path, lambda members: [one for one in members if one[0].name != name])
-    with pytest.raises(DataError, match=f"the part '{name}' is missing"):
-        read_bundle(path)
+@pytest.fixture
+def built(contents, tmp_path):
+    """Give a bundle that has every part there can be, its content, and the names of its members."""
+    target = tmp_path / "built.fracdse"
+    write_bundle(target, **contents, bitstream=b"\x01bits", handoff=b"<hwh/>")
+    content = target.read_bytes()
+    with tarfile.open(target) as archive:
+        return target, content, archive.getnames()
 
 
-@pytest.mark.parametrize("name", ["program.fracprog", "golden_images.u8", "manifest.json", "accelerator.v"])
-def test_a_changed_part_is_named(path, name):
-    def change(members):
-        return [(e, c[:-2] + bytes([c[-2] ^ 1]) + c[-1:] if e.name == name else c) for e, c in members]
+def test_any_missing_part_is_refused_by_name(built):
+    path, content, names = built
+    needed = "manifest.json manifest.sha256 program.fracprog design.json folding.json golden_images.u8"
+    needed += " golden_logits.i32 accelerator.v accelerator.bit accelerator.hwh driver/fracdse/board/driver.py"
+    assert set(needed.split()) <= set(names)
+    for name in names:
+        path.write_bytes(content)
+        repacked(path, lambda members, name=name: [one for one in members if one[0].name != name])
+        with pytest.raises(DataError, match=f"the part '{name}' is missing"):
+            read_bundle(path)
 
-    repacked(path, change)
-    with pytest.raises(DataError, match=f"the part '{name}' was changed"):
-        read_bundle(path)
+
+def test_any_changed_part_is_refused_by_name(built):
+    path, content, names = built
+    for name in names:
+
+        def change(members, name=name):
+            return [(e, bytes([c[0] ^ 1]) + c[1:] if e.name == name else c) for e, c in members]
+
+        path.write_bytes(content)
+        repacked(path, change)
+        blamed = "manifest.json" if name == "manifest.sha256" else name
+        with pytest.raises(DataError, match=f"the part '{blamed}' was changed"):
+            read_bundle(path)
 
 
 HOSTILE = [

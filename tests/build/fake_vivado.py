@@ -72,7 +72,7 @@ def respond(name: str, arguments: list[str], behaviour: dict) -> tuple[bool, str
     if wrong:
         return True, wrong
     if behaviour.get("hang") == name:
-        print(f"INFO: {name} takes its time", flush=True)
+        print(f"Starting {name}, which takes its time", flush=True)
         signal.pause()
     if behaviour.get("fail") == name:
         return True, f"planted failure of {name}"

@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -27,7 +28,7 @@ from fracdse.cli.calibrate import command as calibrate
 from fracdse.cli.deploy import command
 from fracdse.cli.report import command as report
 from fracdse.cli.search import command as search
-from fracdse.errors import BuildFailed, ConfigError, ExitCode, ProgramError, StudyError, ToolNotFound
+from fracdse.errors import BoardError, BuildFailed, ConfigError, ExitCode, ProgramError, StudyError, ToolNotFound
 from fracdse.figures import Figure
 from fracdse.hardware import coefficients
 from fracdse.hardware.estimate import estimate
@@ -223,6 +224,22 @@ def test_what_a_board_measures_is_stored_and_reported(deploy, fake_vivado, tmp_p
     assert "measured" in kinds
 
 
+def test_ctrl_c_ends_vivado_and_the_next_run_goes_on(deploy, fake_vivado):
+    fake_vivado(hang="launch_runs")
+    arguments = ["deploy", "best", "tiny", "--target", "vivado", "--clock", "125"]
+    with subprocess.Popen([sys.executable, "-m", "fracdse", *arguments], stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if "takes its time" in line:
+                process.send_signal(signal.SIGINT)
+    assert process.returncode == 130
+    assert line == "Stopped.\n"
+    fake_vivado()
+    result = deploy(*arguments[3:])
+    assert result.exit_code == ExitCode.DONE, (result.output, result.exception)
+    assert "step project was finished earlier" in result.stderr
+    assert "step synthesis, 2 of 4" in result.stderr
+
+
 def test_another_clock_is_not_stored_and_timing_not_met_packs_nothing_new(deploy, fake_vivado):
     result = deploy("--target", "bundle", "--clock", "200")
     assert result.exit_code == ExitCode.DONE
@@ -237,6 +254,19 @@ def test_missing_compiler_stops_before_training(deploy, monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     result = deploy("--target", "sim")
     assert isinstance(result.exception, ToolNotFound)
+    assert "Training" not in result.stderr
+
+
+def test_a_board_that_does_not_answer_or_is_another_stops_before_training(deploy):
+    pytest.importorskip("pynq", reason="pynq is not installed: pip install 'fracdse[board]'")
+    result = deploy("--target", "board", "--board", "127.0.0.1:9")
+    assert isinstance(result.exception, BoardError)
+    assert "Training" not in result.stderr
+    server, port = serve(SimulatedBoard(None, 7, "Pynq-Z2"))
+    result = deploy("--target", "board", "--board", f"127.0.0.1:{port}")
+    server.stop(grace=0).wait()
+    assert isinstance(result.exception, BoardError)
+    assert "is a Pynq-Z2" in result.exception.message
     assert "Training" not in result.stderr
 
 

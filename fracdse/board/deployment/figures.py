@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from fracdse.board.selftest import BoardReport
+from fracdse.board.proof import BoardReport
 from fracdse.build.simulation import SimulationResult
 from fracdse.build.synthesis import SynthesisResult
 from fracdse.build.vivado_steps import VivadoResult

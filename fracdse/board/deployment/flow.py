@@ -7,6 +7,7 @@ from typing import Any
 
 from fracdse.accelerator.dealing import deal_channels
 from fracdse.board.bundle import bundle_bytes, read_bundle, write_bundle
+from fracdse.board.connection import board_name, check_board, check_pynq, connect
 from fracdse.board.deployment.figures import (
     implemented_figures,
     measured_figures,
@@ -19,7 +20,8 @@ from fracdse.board.deployment.implementation import Implementation, implement
 from fracdse.board.deployment.request import DeployRequest, DeployResult, Listener
 from fracdse.board.deployment.trained import TrainedDesign, train_and_lower
 from fracdse.board.deployment.verification import Verification, verify
-from fracdse.board.selftest import BoardReport, run_selftest
+from fracdse.board.proof import BoardReport
+from fracdse.board.selftest import run_selftest
 from fracdse.board.simulated_session import simulated_session
 from fracdse.build.simulation import SimulationOptions
 from fracdse.build.synthesis import SynthesisResult, synthesise
@@ -32,6 +34,7 @@ from fracdse.hardware.devices import load_device
 from fracdse.hardware.estimate import estimate
 from fracdse.hardware.folding import solve, within
 from fracdse.program.executor import Executor
+from fracdse.system import BOARD_NAMES
 
 _GOLDEN_IMAGES = 100
 _DEALING_IMAGES = 64
@@ -73,10 +76,18 @@ class _Deployment:
         )  # fmt: skip
 
     def _check_tools(self) -> None:
-        """Raise ToolNotFound now rather than after the training; Vivado's plan is worth writing without Vivado."""
-        if "sim" in self._request.targets:
+        """Raise now, rather than after the training, what would stop this deployment later.
+
+        But for a missing Vivado, without which its plan is still worth writing.
+        """
+        board = self._request.board
+        if "sim" in self._request.targets or board == "sim":
             find_verilator()
             find_compiler()
+        if board == "sim":
+            check_pynq()
+        elif board is not None and not self._request.plan_only:
+            check_board(board_name(connect(board)), BOARD_NAMES.get(self._request.design.device, ()))
         find_yosys()  # makes the Verilog, whatever the target
 
     def _train(self) -> TrainedDesign:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from fracdse.board.deployment.hardware import GeneratedHardware
 from fracdse.board.deployment.trained import TrainedDesign
 from fracdse.board.deployment.verification import Verification
-from fracdse.board.selftest import BoardReport
+from fracdse.board.proof import BoardReport
 from fracdse.build.synthesis import SynthesisResult
 from fracdse.design import Design
 from fracdse.figures import HardwareFigures, Kind
