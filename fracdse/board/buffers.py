@@ -21,6 +21,11 @@ SMALLEST_BUFFER_BYTES = 8192
 def frames_per_batch(frames: int, wanted: int, frame_bytes: int) -> int:
     """Return how many frames go into a batch: at most `wanted`, within a buffer, and all batches about as large.
 
+    Args:
+        frames: How many there are.
+        wanted: Frames of a batch, at most.
+        frame_bytes: Bytes of a frame or of its logits, whichever are more.
+
     Raises:
         BoardError: `wanted` is below 1, or a single frame is too large.
     """

@@ -131,7 +131,7 @@ class AcceleratorDriver:
         image_bytes = int(np.prod(images.shape[1:]))
         if images.dtype != np.uint8 or not 0 <= frame_bytes - image_bytes < 4 or not len(images):
             raise BoardError(f"{len(images)} images of {image_bytes} bytes do not fit frames of {frame_bytes} bytes")
-        count = frames_per_batch(len(images), batch, frame_bytes)
+        count = frames_per_batch(len(images), batch, max(frame_bytes, 4 * classes))
         flat = images.reshape(len(images), image_bytes)
         batches = [flat[start : start + count] for start in range(0, len(images), count)]
         with contextlib.ExitStack() as stack:
