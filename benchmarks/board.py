@@ -36,7 +36,7 @@ DRIVER_SHARE = 0.05
 DIGITS = Design(
     ImageFormat(8, 8, 1, 10),
     NetworkChoices(depth=14, width=16, thermometer_resolution=64, si_width=2),
-    AcceleratorChoices(folding="smallest at fps", fps=10_000.0),
+    AcceleratorChoices(folding="smallest at fps", fps=50_000.0),
 )
 
 

@@ -100,12 +100,14 @@ def _request(study: Study, record: TrialRecord, options: dict[str, Any]) -> Depl
     design = record.design
     if options["clock"] is not None:
         design = replace(design, accelerator=replace(design.accelerator, clock_mhz=options["clock"]))
-    targets = frozenset(options["targets"]) - {"board"} or DEFAULT_TARGETS
     board = _board(options)
+    asked = frozenset(options["targets"])
+    targets = asked - {"board"} if asked or options["plan_only"] else DEFAULT_TARGETS
     if options["plan_only"] or (board is not None and board != "sim"):
         targets |= {"vivado"}
     return DeployRequest(
         design=design,
+        trained_as=record.design,
         recipe=recipe,
         train_set=load_data(space).train,
         test_set=load_dataset(space.data.name, "test"),

@@ -29,6 +29,7 @@ class DeployRequest:
 
     Attributes:
         design: The design.
+        trained_as: The design as the study has it; it differs in the clock at most, which makes no other network.
         recipe: How to train it in full.
         train_set: Images to learn from.
         test_set: Images to measure on; used for nothing else.
@@ -47,6 +48,7 @@ class DeployRequest:
     """
 
     design: Design
+    trained_as: Design
     recipe: Recipe
     train_set: Dataset
     test_set: Dataset

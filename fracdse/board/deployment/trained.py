@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +66,7 @@ def train_and_lower(
     train_set: Dataset,
     test_set: Dataset,
     *,
+    trained_as: Design,
     seed: int,
     folder: Path,
     progress: Callable[[EpochRecord], None],
@@ -74,7 +75,7 @@ def train_and_lower(
     """Train a design as a recipe says, lower it, and check the program on the whole test set.
 
     Training goes on from its last epoch if it was interrupted, and is not repeated if it was finished: its folder,
-    below `folder`, is named by design, recipe, data and seed.
+    below `folder`, is named by `trained_as`, recipe, data and seed. `design` may have another clock than `trained_as`.
 
     Raises:
         TrainingError: The loss is not a number.
@@ -83,13 +84,13 @@ def train_and_lower(
             the test images.
     """
     learned, validation = train_validation_split(train_set, recipe.validation, seed)
-    name = run_name(design, recipe, learned, seed)
+    name = run_name(trained_as, recipe, learned, seed)
     target = folder / f"training-{name}"
     network = trainer(
-        design, learned, validation, recipe, seed=seed, folder=target, resume=True, progress=progress
+        trained_as, learned, validation, recipe, seed=seed, folder=target, resume=True, progress=progress
     ).network
     calibration = subsample(learned, _CALIBRATION_IMAGES, seed).images
-    parameters = export_parameters(network)
+    parameters = replace(export_parameters(network), design=design)
     program = lower(parameters, calibration)
     by_float = evaluate(network, test_set, gate_images=0)
     by_program = Executor(program).run(test_set.images)
