@@ -1,7 +1,7 @@
 # `make demo` and `make test` work on a fresh clone: they need Python 3.11 or newer, a C++ compiler and make.
 PYTHON ?= python3
 VENV := .venv
-# What is installed beside the core; `cluster` (Ray, PostgreSQL's driver) is large and left to those who want it.
+# What is installed beside the core; `cluster` (Ray, the databases' drivers) is large and left to those who want it.
 EXTRAS ?= dev,board,dashboard
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed

@@ -45,7 +45,7 @@ class Postgres:
         self._binaries, self._options = found[-1].parent, options
         self._folder = _own_folder("postgres")
         self._data = data or self._folder / "data"
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"postgresql://fracdse:{PASSWORD}@127.0.0.1:{self.port}/postgres"
         secret = self._folder / "secret"
         secret.write_text(PASSWORD)
@@ -77,7 +77,7 @@ class MariaDB:
         if shutil.which("mariadbd") is None or shutil.which("mariadb-install-db") is None:
             pytest.skip("needs mariadbd (Debian's package 'mariadb-server'), which is not here")
         self._folder = _own_folder("mysql")
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"mysql://fracdse:{PASSWORD}@127.0.0.1:{self.port}/fracdse"
         first = self._folder / "first.sql"
         first.write_text(
@@ -127,7 +127,8 @@ def _as_user(user: str, command: list[str]) -> list[str]:
     return ["runuser", "-u", user, "--", *command] if os.getuid() == 0 else command
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

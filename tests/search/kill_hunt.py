@@ -181,3 +181,53 @@ def kill_process(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+class RayHead:
+    """The head of a Ray cluster on the loopback interface, in processes and a folder of its own."""
+
+    def __init__(self, folder: Path, port: int, cpus: int = 2) -> None:
+        self._folder, self._cpus = folder, cpus
+        self.address = f"127.0.0.1:{port}"
+        self.environment = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "disabled"}
+        self.start()
+
+    def start(self) -> None:
+        command = [
+            sys.executable, "-m", "ray.scripts.scripts", "start", "--head", f"--port={self.address.split(':')[1]}",
+            f"--num-cpus={self._cpus}", "--include-dashboard=false", f"--temp-dir={self._folder}",
+            "--disable-usage-stats",
+        ]  # fmt: skip
+        subprocess.run(command, check=True, capture_output=True, env={**os.environ, **self.environment})
+
+    def kill(self) -> None:
+        """Kill all of it at once: its processes have the folder in their arguments, or a parent that has."""
+        for pid in [*self.workers(), *self._own()]:
+            kill_process(pid)
+
+    def workers(self) -> list[int]:
+        """Return the processes that evaluate a trial now."""
+        own = set(self._own())
+        return [pid for pid in _processes("ray::run_step") if _parent(pid) in own]
+
+    def _own(self) -> list[int]:
+        return [pid for pid in _processes(str(self._folder)) if pid != os.getpid()]
+
+
+def _processes(text: str) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                if text in (entry / "cmdline").read_bytes().decode(errors="replace"):
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0

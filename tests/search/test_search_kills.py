@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from database_servers import MariaDB, Postgres, Server
-from kill_hunt import Machine, hunt, kill_process
+from database_servers import MariaDB, Postgres, Server, free_port
+from kill_hunt import Machine, RayHead, hunt, kill_process
 
 
 class OneMachine:
@@ -48,6 +50,43 @@ class TwoMachines:
         return "a machine"
 
 
+class RayCluster:
+    """A driver outside, and a Ray cluster whose head and workers are killed as well."""
+
+    storage_url = None
+
+    def __init__(self, folder: Path, head: RayHead) -> None:
+        self._head = head
+        options = ["--engine", "ray", "--address", head.address]
+        self.machines = [Machine(folder / "machine", options, head.environment)]
+
+    def strike(self, dice: random.Random) -> str:
+        machine, luck = self.machines[0], dice.random()
+        assert machine.process is not None
+        workers = self._head.workers()
+        if luck < 0.4 and workers and kill_process(dice.choice(workers)):
+            return "a Ray worker"
+        if luck < 0.7:
+            self._head.kill()
+            assert machine.process.wait(timeout=300) == 1
+            assert "the Ray cluster went away" in machine.said()
+            self._head.start()
+            machine.start()
+            return "the Ray head"
+        machine.kill()
+        machine.start()
+        return "the driver"
+
+
+@pytest.fixture
+def head() -> Iterator[RayHead]:
+    pytest.importorskip("ray", reason="needs Ray, from the extra 'cluster'")
+    with tempfile.TemporaryDirectory(prefix="fracdse-ray-", ignore_cleanup_errors=True) as folder:
+        made = RayHead(Path(folder), free_port())
+        yield made
+        made.kill()
+
+
 def test_workers_and_drivers_are_killed(tmp_path: Path) -> None:
     found = hunt(OneMachine(tmp_path), kills=4, seed=1)
     assert found["interrupted"] > 0
@@ -64,6 +103,11 @@ def test_machines_and_postgresql_are_killed(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_twelve_kills_of_workers_and_drivers(tmp_path: Path) -> None:
     print(hunt(OneMachine(tmp_path), kills=12, seed=2))
+
+
+@pytest.mark.slow
+def test_ten_kills_of_a_ray_cluster(tmp_path: Path, head: RayHead) -> None:
+    print(hunt(RayCluster(tmp_path, head), kills=10, seed=4))
 
 
 @pytest.mark.slow

@@ -17,8 +17,10 @@ from fracdse.search.problem import StudyData, load_data
 from fracdse.search.study import create_study
 from fracdse.space import SearchSpace, load_space
 
+os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # read when Ray is imported: the loopback interface
+os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
