@@ -40,14 +40,16 @@ class Training:
 
 @dataclass(frozen=True)
 class Table:
-    """The trainings of a space's networks, by `network_key`, and the space as it was when they were made."""
+    """The trainings of a space's networks, by `network_key`, what they are told apart by, and the space."""
 
     space: SearchSpace
+    fields: tuple[str, ...]
     trainings: Mapping[str, Training]
 
     def training(self, params: Mapping[str, Any]) -> Training:
         """Return the training of the network that `params` choose, whatever they say of its accelerator."""
-        return self.trainings[network_key(params)]
+        network = self.space.design(params).network
+        return self.trainings[network_key({path: getattr(network, path.partition(".")[2]) for path in self.fields})]
 
 
 def network_key(params: Mapping[str, Any]) -> str:
@@ -83,8 +85,8 @@ def read_table(file: Path) -> Table:
     lines = file.read_text(encoding="utf-8").splitlines()
     notes = dict(line[2:].split(": ", 1) for line in lines if line.startswith("# "))
     space = load_space(notes["space"], json.loads(notes["set"]))
-    rows = csv.DictReader(line for line in lines if not line.startswith("#"))
-    return Table(space, {network_key(_params(row)): _training(row) for row in rows})
+    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    return Table(space, tuple(_params(rows[0])), {network_key(_params(row)): _training(row) for row in rows})
 
 
 def _train(space: SearchSpace, params: Mapping[str, Any], data: Dataset, seed: int) -> Training:

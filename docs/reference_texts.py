@@ -34,6 +34,7 @@ SEARCH = {
     "trials": "Trials in total.",
     "workers": "Trials at the same time, a process each (1 to 256).",
     "seed": "The seed that those of all trials are derived from.",
+    "skip_hopeless": "Leave designs untrained whose hardware is dominated at the best accuracy to be expected of them.",
 }
 
 NETWORK = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,14 +15,19 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from fracdse.design import Design
+from fracdse.errors import FracdseError
 from fracdse.records import TrialRecord
 from fracdse.search.heartbeat import Heartbeat, LifeWatch
+from fracdse.search.hopeless import hopeless
+from fracdse.search.knowledge import Memory
 from fracdse.search.locks import FileLock
-from fracdse.search.objective import AtRung
+from fracdse.search.model_sampler import ModelSampler
+from fracdse.search.objective import AtRung, check_hardware
 from fracdse.search.params import Params, all_params, params_key, random_params, suggest
 from fracdse.search.patience import patiently
 from fracdse.search.resuming import requeue_interrupted
 from fracdse.search.rungs import verdict
+from fracdse.search.samplers import GridSampler
 from fracdse.search.seeds import derived_seed
 from fracdse.search.study import Study
 from fracdse.search.telling import tell, tell_sampler
@@ -41,17 +46,19 @@ from fracdse.search.trial_facts import (
 _REPEATS_BEFORE_CHANCE = 5
 _RANDOM_ATTEMPTS = 1000
 _LARGEST_LISTED_SPACE = 20_000
+_WAIT_SECONDS = 0.05
 _LOOK_AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A design to be evaluated as trial `trial`."""
+    """A design to be evaluated as trial `trial`; `refused` is its outcome where it is known without training."""
 
     trial: optuna.Trial
     design: Design
     seed: int
     heartbeat: Heartbeat
+    refused: Outcome | None = None
 
 
 class _Again:
@@ -60,12 +67,17 @@ class _Again:
 
 @dataclass
 class Asker:
-    """Asks on behalf of one process, `owner`; `sampler` proposes, repeats are answered from what is stored."""
+    """Asks on behalf of one process, `owner`; `sampler` proposes, repeats are answered from what is stored.
+
+    With a `lag`, a proposal overlooks the last `lag` trainings and waits for all before them: see `Memory`.
+    """
 
     study: Study
     owner: str
     optuna_study: optuna.Study = field(init=False)
     sampler: optuna.samplers.BaseSampler
+    lag: int = 0
+    _memory: Memory = field(init=False)
     _abandoned: set[int] = field(init=False, default_factory=set)
     _watch: LifeWatch = field(init=False)
 
@@ -73,15 +85,24 @@ class Asker:
         self.optuna_study = optuna.load_study(
             study_name=self.study.name, storage=self.study.storage, sampler=self.sampler
         )
+        known = self.sampler.memory if isinstance(self.sampler, ModelSampler) else None
+        self._memory = known or Memory(self.study.space, self.lag)
         self._watch = LifeWatch(self.study.storage, self.optuna_study._study_id)
 
-    def next(self, target: int) -> Asked | None:
-        """Return the next design, or None when `target` trials count or no untried design is left."""
-        with FileLock(self.study.folder / "ask.lock"):
-            for repeats in itertools.count():
-                answer = patiently(lambda: self._try(target, by_chance=repeats >= _REPEATS_BEFORE_CHANCE))  # noqa: B023
-                if not isinstance(answer, _Again):
-                    return answer
+    def next(self, target: int, is_over: Callable[[], bool] = lambda: False) -> Asked | None:
+        """Return the next design, or None when `target` trials count, no untried design is left, or `is_over`."""
+        while not is_over():
+            with FileLock(self.study.folder / "ask.lock"):
+                if not (self.lag and self._memory.must_wait(self.optuna_study.get_trials(deepcopy=False))):
+                    return self._next(target)
+            time.sleep(_WAIT_SECONDS)
+        return None
+
+    def _next(self, target: int) -> Asked | None:
+        for repeats in itertools.count():
+            answer = patiently(lambda: self._try(target, by_chance=repeats >= _REPEATS_BEFORE_CHANCE))  # noqa: B023
+            if not isinstance(answer, _Again):
+                return answer
         return None
 
     def _try(self, target: int, by_chance: bool) -> Asked | _Again | None:
@@ -174,8 +195,23 @@ class Asker:
             return None
         design = self.study.space.design(params)
         seed = derived_seed(self.study.space.search.seed, trial.user_attrs.get(SEED_NUMBER, trial.number))
-        trial.set_user_attr(START, start_facts(design, seed, self.owner))
-        return Asked(trial, design, seed, heartbeat)
+        refused = self._refusal(trial.number, params, design)
+        trial.set_user_attr(START, start_facts(design, seed, self.owner, refused=refused is not None))
+        return Asked(trial, design, seed, heartbeat, refused)
+
+    def _refusal(self, number: int, params: Params, design: Design) -> Outcome | None:
+        """Return the outcome of a design that is not worth a training: its hardware does not fit, or is dominated."""
+        try:
+            outcome = check_hardware(self.study.space, design)
+        except FracdseError:
+            return None  # The evaluation meets the same error and records it.
+        if outcome.state == "infeasible":
+            return outcome
+        if not self.study.space.search.skip_hopeless or isinstance(self.sampler, GridSampler):
+            return None
+        knowledge = self._memory.before(self.optuna_study.get_trials(deepcopy=False), number)
+        reason = hopeless(self._memory, knowledge, params, outcome)
+        return replace(outcome, state="pruned", reason=reason) if reason else None
 
     def _answer_from(self, trial: optuna.Trial, same: FrozenTrial) -> None:
         """Tell the sampler the stored result of a design seen before; the trial does not count."""

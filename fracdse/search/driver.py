@@ -92,7 +92,7 @@ def data_fingerprint(study: Study) -> str | None:
 
 
 def _run_here(study: Study, data: StudyData, plan: Plan, listener: Listener) -> None:
-    seed = sampler_seed(study, 0)
+    seed = sampler_seed(study, plan.sampler, 0)
     asker = Asker(study, f"{machine_owner(study)}/driver", make_sampler(plan.sampler, study.space, seed))
     batch = max(_FEWEST_IN_A_BATCH, 2 ** (len(study.space.proxy.rungs) + 1)) if study.space.proxy.rungs else 1
     run(make_problem(study.space, data, threads_each(1)), asker, plan.budget, listener, batch)
@@ -102,7 +102,7 @@ def _run_on_ray(study: Study, data: StudyData, plan: Plan, listener: Listener) -
     from fracdse.search.ray_engine import run_on_ray
 
     assert plan.ray is not None
-    seed = sampler_seed(study, 0)
+    seed = sampler_seed(study, plan.sampler, 0)
     asker = Asker(study, f"{machine_owner(study)}/ray", make_sampler(plan.sampler, study.space, seed))
     run_on_ray(make_problem(study.space, data, max(1, int(plan.ray.cpus))), asker, plan.budget, listener, plan.ray)
 

@@ -8,57 +8,67 @@ has a closed form for a normal distribution (Mockus's expected improvement, as i
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
-from fracdse.pareto import hypervolume
+from fracdse.pareto import Direction, hypervolume
 
 FloatArray = NDArray[np.float64]
 
 
-def expected_gain(
-    costs: FloatArray, mean: float, deviation: float, known_costs: FloatArray, known_accuracies: FloatArray
-) -> float:
-    """Return the expected growth of the volume dominated within the unit box of costs and accuracies above 0.
+def expected_gains(
+    costs: FloatArray, means: FloatArray, deviations: FloatArray, known_costs: FloatArray, known_accuracies: FloatArray
+) -> FloatArray:
+    """Return the expected growth, a design, of the volume dominated in the unit box of costs and accuracies above 0.
 
     Args:
-        costs: (m,) hardware costs of the design, scaled so that 1 is the bound; less is better. May be empty.
-        mean: Predicted accuracy.
-        deviation: Its standard deviation.
-        known_costs: (n, m) costs of the front so far.
-        known_accuracies: (n,) accuracies of the front so far.
+        costs: (n, m) hardware costs of the designs, scaled so that 1 is the bound; less is better. m may be 0.
+        means: (n,) predicted accuracies.
+        deviations: (n,) their standard deviations, above 0.
+        known_costs: (k, m) costs of the front so far.
+        known_accuracies: (k,) accuracies of the front so far.
+
+    Returns:
+        (n,) gains.
     """
-    if len(costs) and (costs >= 1).any():
-        return 0.0
     levels = np.unique(np.concatenate([[0.0], known_accuracies[known_accuracies > 0]]))
-    total = 0.0
-    for index, low in enumerate(levels):
-        better = known_costs[known_accuracies > low]
-        area = _exclusive_volume(costs, better)
-        if area <= 0:
-            continue
-        above = 0.0 if index + 1 == len(levels) else _excess(levels[index + 1], mean, deviation)
-        total += area * (_excess(low, mean, deviation) - above)
-    return total
+    excess = _excess(levels[:, None], means, deviations)
+    gains = np.zeros(len(costs))
+    for index, level in enumerate(levels):
+        above = excess[index + 1] if index + 1 < len(levels) else 0.0
+        gains += _exclusive_volumes(costs, known_costs[known_accuracies > level]) * (excess[index] - above)
+    return gains
 
 
-def _exclusive_volume(costs: FloatArray, better: FloatArray) -> float:
-    """Return the volume from `costs` to the bound 1 that no row of `better` dominates."""
-    whole = float(np.prod(1 - costs))
+def _exclusive_volumes(costs: FloatArray, better: FloatArray) -> FloatArray:
+    """Return, a row of `costs`, the volume from it to the bound 1 that no row of `better` dominates."""
+    whole = np.asarray(np.prod(np.clip(1 - costs, 0, None), axis=1))
     if not len(better):
         return whole
-    if not len(costs):
-        return 0.0
-    clipped = np.maximum(better, costs)
-    if (clipped == costs).all(axis=1).any():
-        return 0.0
-    return whole - hypervolume(clipped, ["minimize"] * len(costs), [1.0] * len(costs))
+    if costs.shape[1] == 0:
+        return np.zeros(len(costs))
+    if costs.shape[1] == 1:
+        return np.asarray(np.clip(np.minimum(better.min(), 1) - costs[:, 0], 0, None))
+    if costs.shape[1] == 2:
+        return _exclusive_areas(costs, better)
+    ways: list[Direction] = ["minimize"] * costs.shape[1]
+    taken = [hypervolume(np.maximum(better, row), ways, [1.0] * len(row)) for row in costs]
+    return np.asarray(np.clip(whole - np.array(taken), 0, None))
 
 
-def _excess(level: float, mean: float, deviation: float) -> float:
+def _exclusive_areas(costs: FloatArray, better: FloatArray) -> FloatArray:
+    """Add up the area under the staircase of `better`, step by step along the first cost, seen from each row."""
+    steps = better[np.lexsort(better.T[::-1])]
+    heights = np.minimum.accumulate(np.concatenate([[1.0], steps[:, 1]]))
+    edges = np.concatenate([[-np.inf], steps[:, 0], [1.0]])
+    first, second = costs[:, :1], costs[:, 1:]
+    widths = np.diff(np.clip(edges, first, np.maximum(first, 1.0)), axis=1)
+    return np.asarray((widths * np.clip(heights - second, 0, None)).sum(axis=1))
+
+
+def _excess(level: FloatArray, mean: FloatArray, deviation: FloatArray) -> FloatArray:
     """Return E[(x − level)⁺] of a normal x."""
     z = (mean - level) / deviation
-    density = math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
-    return (mean - level) * 0.5 * (1 + math.erf(z / math.sqrt(2))) + deviation * density
+    density = np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
+    return np.asarray((mean - level) * ndtr(z) + deviation * density)

@@ -62,10 +62,13 @@ def run(problem: Problem, asker: Asker, budget: Budget, listener: Listener | Non
     """
     while not budget.over:
         crew: list[Trainee] = []
-        while len(crew) < batch and (asked := asker.next(budget.trials)) is not None:
+        while len(crew) < batch and (asked := asker.next(budget.trials, lambda: budget.over)) is not None:
             if listener is not None:
                 listener.started(asked.trial.number, asked.design)
-            crew.append(Trainee(problem, asker, asked))
+            if asked.refused is None:
+                crew.append(Trainee(problem, asker, asked))
+            else:
+                _end(asked, asked.refused, asker, listener)
         if not crew:
             return
         _through_rungs(crew, asker, listener)
@@ -92,16 +95,11 @@ class Trainee:
 
 
 def _through_rungs(crew: list[Trainee], asker: Asker, listener: Listener | None) -> None:
-    def end(trainee: Trainee, outcome: Outcome) -> None:
-        record = asker.tell(trainee.asked, outcome)
-        if listener is not None:
-            listener.finished(record)
-
     while crew:
         for trainee in crew:
             outcome = trainee.advance()
             if outcome is not None:
-                end(trainee, outcome)
+                _end(trainee.asked, outcome, asker, listener)
             elif trainee.at is not None:
                 asker.note_rung(trainee.asked, trainee.at)
         waiting = [(trainee, trainee.at) for trainee in crew if trainee.at is not None]
@@ -109,8 +107,14 @@ def _through_rungs(crew: list[Trainee], asker: Asker, listener: Listener | None)
         verdicts = [asker.verdict(trainee.asked, at, _rivals(trainee, rivals)) for trainee, at in waiting]
         for (trainee, _), reason in zip(waiting, verdicts, strict=True):
             if reason:
-                end(trainee, trainee.stop(reason))
+                _end(trainee.asked, trainee.stop(reason), asker, listener)
         crew = [trainee for (trainee, _), reason in zip(waiting, verdicts, strict=True) if not reason]
+
+
+def _end(asked: Asked, outcome: Outcome, asker: Asker, listener: Listener | None) -> None:
+    record = asker.tell(asked, outcome)
+    if listener is not None:
+        listener.finished(record)
 
 
 def _rivals(own: Trainee, crew: list[Trainee]) -> list[int] | None:

@@ -148,7 +148,8 @@ def _train(problem: Problem, design: Design, seed: int, checkpoint: Path | None,
         problem.data.train,
         problem.space.proxy,
         seed,
-        until_epoch=until_epoch,
+        # A rung is an epoch of the step with binary weights; the training counts those of the step before as well.
+        until_epoch=None if until_epoch is None else problem.space.proxy.real_epochs + until_epoch,
         checkpoint=checkpoint,
         threads=problem.threads,
     )

@@ -103,7 +103,9 @@ class _Fleet:
             if asked is None:
                 return
             self._listener.started(asked.trial.number, asked.design)
-            if self._problem.cache.find(asked.design) is None:
+            if asked.refused is not None:
+                self._listener.finished(self._asker.tell(asked, asked.refused))
+            elif self._problem.cache.find(asked.design) is None:
                 self._send(_Task(asked, None))
             else:
                 # Known already: milliseconds here instead of a journey.

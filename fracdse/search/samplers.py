@@ -11,14 +11,15 @@ from optuna.samplers import BaseSampler
 
 from fracdse.errors import ConfigError, nearest
 from fracdse.search.model_sampler import ModelSampler
-from fracdse.search.params import all_params, distributions, params_key
+from fracdse.search.params import Params, all_params, params_key, random_params
+from fracdse.search.whole_space import WholeSpaceSampler
 from fracdse.space import SearchSpace
 
 Factory = Callable[[SearchSpace, int], BaseSampler]
 
 
-def make_sampler(name: str, space: SearchSpace, seed: int) -> BaseSampler:
-    """Return the sampler called `name`.
+def make_sampler(name: str, space: SearchSpace, seed: int, lag: int = 0) -> BaseSampler:
+    """Return the sampler called `name`; `lag` is how many trainings the model is to overlook, see `Memory`.
 
     Raises:
         ConfigError: No sampler has that name, or it cannot search this space.
@@ -26,7 +27,7 @@ def make_sampler(name: str, space: SearchSpace, seed: int) -> BaseSampler:
     check_sampler(name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return SAMPLERS[name](space, seed)
+        return ModelSampler(space, seed, lag) if name == "model" else SAMPLERS[name](space, seed)
 
 
 def check_sampler(name: str) -> None:
@@ -37,42 +38,28 @@ def check_sampler(name: str) -> None:
         )
 
 
-class GridSampler(BaseSampler):
+class GridSampler(WholeSpaceSampler):
     """Every design of the space once, in the order of the file; then at random."""
 
     def __init__(self, space: SearchSpace, seed: int) -> None:
+        super().__init__(space, seed)
         self._grid = list(all_params(space))
-        self._kinds = distributions(space)
-        self._generator = np.random.default_rng(seed)
 
-    def infer_relative_search_space(
-        self, study: optuna.Study, trial: optuna.trial.FrozenTrial
-    ) -> dict[str, optuna.distributions.BaseDistribution]:
-        """Return the whole space: all fields are chosen together."""
-        return self._kinds
-
-    def sample_relative(
-        self,
-        study: optuna.Study,
-        trial: optuna.trial.FrozenTrial,
-        search_space: dict[str, optuna.distributions.BaseDistribution],
-    ) -> dict[str, object]:
+    def propose(self, study: optuna.Study, number: int, generator: np.random.Generator) -> Params:
         """Return the first design of the grid that no trial has."""
         seen = {params_key(other.params) for other in study.get_trials(deepcopy=False) if other.params}
         for params in self._grid:
             if params_key(params) not in seen:
-                return dict(params)
-        return dict(self._grid[int(self._generator.integers(len(self._grid)))])
+                return params
+        return self._grid[int(generator.integers(len(self._grid)))]
 
-    def sample_independent(
-        self,
-        study: optuna.Study,
-        trial: optuna.trial.FrozenTrial,
-        param_name: str,
-        param_distribution: optuna.distributions.BaseDistribution,
-    ) -> object:
-        """Raise an error: the space never changes during a study."""
-        raise ConfigError(f"the grid has no field '{param_name}'")
+
+class RandomSampler(WholeSpaceSampler):
+    """Every field by itself, whatever was found so far."""
+
+    def propose(self, study: optuna.Study, number: int, generator: np.random.Generator) -> Params:
+        """Draw a design."""
+        return random_params(self._space, generator)
 
 
 def _tpe(space: SearchSpace, seed: int) -> BaseSampler:
@@ -91,10 +78,6 @@ def _gp(space: SearchSpace, seed: int) -> BaseSampler:
     return optuna.samplers.GPSampler(seed=seed)
 
 
-def _random(space: SearchSpace, seed: int) -> BaseSampler:
-    return optuna.samplers.RandomSampler(seed=seed)
-
-
 def _population(space: SearchSpace) -> int:
     """Return a population that gives about eight generations, between 8 and 50."""
     return max(8, min(50, space.search.trials // 8))
@@ -106,6 +89,6 @@ SAMPLERS: dict[str, Factory] = {
     "NSGA-II": _nsga2,
     "NSGA-III": _nsga3,
     "GP": _gp,
-    "random": _random,
+    "random": RandomSampler,
     "grid": GridSampler,
 }

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
+# Samplers whose proposals depend on the seed and the trials before, not on what one process drew earlier.
+REPEATABLE = ("model", "random", "grid")
+
 
 def derived_seed(study_seed: int, *path: int | str) -> int:
     """Return a seed of 31 bits for what `path` names, such as a trial's number; the same on every machine."""

@@ -24,7 +24,7 @@ from fracdse.records import TrialRecord
 from fracdse.search.journal import JOURNAL_NAME
 from fracdse.search.locks import DriverLock, FileLock
 from fracdse.search.many_objects import many_objects
-from fracdse.search.seeds import derived_seed
+from fracdse.search.seeds import REPEATABLE, derived_seed
 from fracdse.search.storage import database_storage, file_storage, redacted
 from fracdse.search.trial_facts import LATER_PREFIX, VOID, to_record
 from fracdse.space import SearchSpace, parse_space
@@ -252,8 +252,14 @@ def machine_owner(study: Study) -> str:
     return file.read_text(encoding="utf-8").strip()
 
 
-def sampler_seed(study: Study, worker: int) -> int:
-    """Return the seed of a sampler that goes on from the trials there are; another one for every worker."""
+def sampler_seed(study: Study, sampler: str, worker: int) -> int:
+    """Return the seed of a sampler.
+
+    One that draws from its seed and the trial's number has the same everywhere; one that goes on drawing from a state
+    of its own has another one for every worker, and for every time that the study is gone on with.
+    """
+    if sampler in REPEATABLE:
+        return derived_seed(study.space.search.seed, "sampler")
     existing = len(study.optuna_study.get_trials(deepcopy=False))
     path = (machine_owner(study), worker) if study.in_database else (worker,)
     return derived_seed(study.space.search.seed, "sampler", existing, *path)

@@ -70,9 +70,10 @@ class Outcome:
         )
 
 
-def start_facts(design: Design, seed: int, owner: str) -> dict[str, Any]:
-    """Return the attribute that a trial carries from its start."""
-    return {"design": design.to_dict(), "key": design.key, "seed": seed, "owner": owner}
+def start_facts(design: Design, seed: int, owner: str, *, refused: bool = False) -> dict[str, Any]:
+    """Return the attribute that a trial carries from its start; `refused` says that it is not going to be trained."""
+    facts = {"design": design.to_dict(), "key": design.key, "seed": seed, "owner": owner}
+    return facts | {"refused": True} if refused else facts
 
 
 def to_record(trial: FrozenTrial, later: Mapping[str, HardwareFigures]) -> TrialRecord | None:

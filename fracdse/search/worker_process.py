@@ -21,6 +21,7 @@ class WorkerOrder:
     owner: str
     sampler: str
     sampler_seed: int
+    lag: int
     trials: int
     seconds_left: float | None
     threads: int
@@ -44,9 +45,9 @@ def work(order: WorkerOrder) -> None:
 
     study = open_study(Path(order.folder))
     data = open_shared_data(Path(order.data_folder), order.fingerprint)
-    sampler = make_sampler(order.sampler, study.space, order.sampler_seed)
+    sampler = make_sampler(order.sampler, study.space, order.sampler_seed, order.lag)
     problem = make_problem(study.space, data, order.threads)
-    run(problem, Asker(study, order.owner, sampler), Budget.of(order.trials, order.seconds_left))
+    run(problem, Asker(study, order.owner, sampler, order.lag), Budget.of(order.trials, order.seconds_left))
 
 
 def die_with(driver: int) -> None:

@@ -18,6 +18,7 @@ from fracdse.search.locks import DriverLock
 from fracdse.search.loop import Budget, Listener
 from fracdse.search.problem import StudyData
 from fracdse.search.resuming import requeue_lost
+from fracdse.search.seeds import REPEATABLE
 from fracdse.search.shared_data import write_shared_data
 from fracdse.search.study import Study, machine_owner, sampler_seed
 from fracdse.search.trial_facts import START
@@ -35,6 +36,16 @@ class CrewPlan:
     count: int
     budget: Budget
     storage_url: str | None = None
+
+
+def lag_of(study: Study, plan: CrewPlan) -> int:
+    """Return how many trainings a proposal overlooks so that the order in which workers finish does not matter.
+
+    The trainings that run at the time are overlooked in any case, so this is at least their number but one. With as
+    many again, a worker whose trainings are short goes on while another one is at a long one. Other machines on the
+    same database keep no common order, and samplers with a state of their own no common state.
+    """
+    return 0 if study.in_database or plan.sampler not in REPEATABLE else 2 * plan.count - 1
 
 
 def threads_each(workers: int) -> int:
@@ -154,7 +165,8 @@ class _Crew:
             folder=str(self._study.folder.resolve()),
             owner=self._owner(index),
             sampler=self._plan.sampler,
-            sampler_seed=sampler_seed(self._study, index),
+            sampler_seed=sampler_seed(self._study, self._plan.sampler, index),
+            lag=lag_of(self._study, self._plan),
             trials=self._plan.budget.trials,
             seconds_left=self._plan.budget.seconds_left,
             threads=self._threads,

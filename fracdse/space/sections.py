@@ -30,12 +30,17 @@ class DataSection(Section):
 
 
 class SearchSection(Section):
-    """How the space is searched: sampler by name, number of trials, worker processes, and the seed of all others."""
+    """How the space is searched: sampler by name, number of trials, worker processes, and the seed of all others.
+
+    `skip_hopeless` leaves designs untrained whose hardware is dominated at the best accuracy to be expected of them;
+    the sampler 'grid' trains every design whatever it says.
+    """
 
     sampler: str = "model"
     trials: Annotated[int, Field(ge=1)] = 30
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    skip_hopeless: bool = True
 
 
 _S = TypeVar("_S", bound=Section)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import optuna
@@ -12,26 +15,34 @@ from hypothesis import strategies as st
 
 from fracdse.pareto import hypervolume
 from fracdse.search.accuracy_model import AccuracyModel, Encoder
-from fracdse.search.expected_gain import expected_gain
+from fracdse.search.expected_gain import expected_gains
 from fracdse.search.objective import check_hardware, objective_values
 from fracdse.search.params import all_params, params_key, suggest
 from fracdse.search.samplers import make_sampler
+from fracdse.search.training_cost import training_cost
 from fracdse.search.trial_facts import RESULT
 from fracdse.space import SearchSpace, load_space
 
 UNIT = st.floats(0.05, 0.95)
+BOXES = st.integers(0, 3).flatmap(
+    lambda m: st.tuples(
+        st.lists(st.tuples(UNIT, *[UNIT] * m), min_size=1, max_size=4),
+        st.lists(st.tuples(UNIT, *[UNIT] * m), max_size=6),
+    )
+)
 
 
-@given(st.tuples(UNIT, UNIT), UNIT, st.lists(st.tuples(UNIT, UNIT, UNIT), max_size=6))
+@given(BOXES)
 def test_a_certain_accuracy_gains_the_difference_of_volumes(
-    costs: tuple[float, float], accuracy: float, known: list[tuple[float, float, float]]
+    boxes: tuple[list[tuple[float, ...]], list[tuple[float, ...]]],
 ) -> None:
-    table = np.array(known, dtype=float).reshape(len(known), 3)
-    gain = expected_gain(np.array(costs), accuracy, 1e-9, table[:, 1:], table[:, 0])
-    ways = ["maximize", "minimize", "minimize"]
-    before = hypervolume(table, ways, [0, 1, 1]) if known else 0.0
-    after = hypervolume(np.vstack([table, [accuracy, *costs]]), ways, [0, 1, 1])
-    assert gain == pytest.approx(after - before, abs=1e-6)
+    designs, known = np.array(boxes[0]), np.array(boxes[1], dtype=float).reshape(len(boxes[1]), len(boxes[0][0]))
+    gains = expected_gains(designs[:, 1:], designs[:, 0], np.full(len(designs), 1e-9), known[:, 1:], known[:, 0])
+    ways = ["maximize"] + ["minimize"] * (known.shape[1] - 1)
+    bound = [0.0] + [1.0] * (known.shape[1] - 1)
+    before = hypervolume(known, ways, bound) if len(known) else 0.0
+    after = [hypervolume(np.vstack([known, design]), ways, bound) for design in designs]
+    assert gains == pytest.approx(np.array(after) - before, abs=1e-6)
 
 
 def test_an_uncertain_accuracy_gains_the_mean() -> None:
@@ -41,7 +52,13 @@ def test_an_uncertain_accuracy_gains_the_mean() -> None:
     drawn = generator.normal(0.7, 0.1, 4000)
     before = hypervolume(known, ways, [0, 1, 1])
     gains = [hypervolume(np.vstack([known, [a, *costs]]), ways, [0, 1, 1]) - before for a in drawn]
-    assert expected_gain(costs, 0.7, 0.1, known[:, 1:], known[:, 0]) == pytest.approx(np.mean(gains), rel=0.03)
+    expected = expected_gains(costs[None], np.array([0.7]), np.array([0.1]), known[:, 1:], known[:, 0])
+    assert expected == pytest.approx([np.mean(gains)], rel=0.03)
+
+
+def test_costs_beyond_the_bound_gain_nothing() -> None:
+    one = np.ones(1)
+    assert expected_gains(np.array([[0.5, 1.2]]), one, one, np.zeros((0, 2)), np.zeros(0)).tolist() == [0.0]
 
 
 def test_the_model_learns_a_trend() -> None:
@@ -50,8 +67,43 @@ def test_the_model_learns_a_trend() -> None:
     inputs = Encoder(space.searched).encode(rows)
     accuracies = np.array([0.7 + 0.02 * row["network.width"] / 4 - 0.01 * row["network.si_width"] for row in rows])
     shown = np.arange(0, len(rows), 7)
-    predicted = AccuracyModel(inputs[shown], accuracies[shown]).predict(inputs)
-    assert np.abs(predicted.mean - accuracies).max() < 0.02
+    model = AccuracyModel(inputs[shown], accuracies[shown], np.zeros(len(shown), dtype=bool))
+    assert np.abs(model.predict(inputs).mean - accuracies).max() < 0.02
+
+
+def test_the_model_is_fitted_to_few_trials_of_many_and_keeps_the_front() -> None:
+    generator = np.random.default_rng(0)
+    inputs = generator.random((3000, 2))
+    accuracies = 0.5 + 0.3 * inputs[:, 0]
+    front = np.zeros(3000, dtype=bool)
+    front[:10] = True
+    model = AccuracyModel(inputs, accuracies, front)
+    assert len(model._inputs) == 120
+    assert (model._inputs[:10] == inputs[:10]).all()
+    assert np.abs(model.predict(inputs).mean - accuracies).max() < 0.03
+
+
+def test_a_believer_is_surer_where_results_are_awaited_and_expects_the_same() -> None:
+    inputs = np.random.default_rng(0).random((12, 2))
+    model = AccuracyModel(inputs, inputs[:, 0], np.zeros(12, dtype=bool))
+    awaited = np.array([[0.95, 0.05]])
+    before, after = model.predict(awaited), model.believing(awaited).predict(awaited)
+    assert after.deviation[0] < before.deviation[0]
+    assert after.mean[0] == pytest.approx(before.mean[0], abs=0.02)
+    assert model.believing(np.zeros((0, 2))) is model
+
+
+def test_training_costs_follow_the_table_of_trainings() -> None:
+    file = Path(__file__).parents[2] / "benchmarks" / "tables" / "digits.csv"
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("#")]
+    space = load_space("digits")
+    costs, seconds = [], []
+    for row in csv.DictReader(lines):
+        params = {name: json.loads(text) for name, text in row.items() if name.startswith("network.")}
+        costs.append(training_cost(space.design(params), space.proxy.batch_size))
+        seconds.append(float(row["seconds_6"]))
+    assert len(costs) >= 81
+    assert np.corrcoef(costs, seconds)[0, 1] > 0.8
 
 
 def test_infeasible_designs_are_not_proposed_while_others_are_left() -> None:
