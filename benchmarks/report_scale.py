@@ -1,7 +1,7 @@
-"""Measure reports of large studies: the front of 20,000 finished trials, and the page of 2,000 trials in Chromium.
+"""Measure large studies: report, resume and the next proposal at 20,000 finished trials; the page of 2,000 in Chromium.
 
-The trials are made up with a fixed seed: designs are drawn from the CIFAR-10 space, gates and accuracies are random,
-and hardware figures are those of a few real estimates, scaled at random.
+The trials are made up with a fixed seed and written as a search writes them: different designs of a space of 126,720,
+random gates and accuracies, and the hardware figures of a few real estimates, scaled at random.
 Run `python benchmarks/report_scale.py [--trials 20000] [--page-trials 2000] [--json FILE]`.
 """
 
@@ -25,51 +25,84 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.storages import JournalStorage
-from optuna.storages.journal import BaseJournalBackend
+from optuna.distributions import distribution_to_json
+from optuna.storages.journal._storage import JournalOperation
 
 from fracdse.errors import InfeasibleError
 from fracdse.figures import HardwareFigures
 from fracdse.gates import GateStatistics, LayerGates
 from fracdse.hardware.estimate import estimate
+from fracdse.search.asking import Asker
+from fracdse.search.constraints import all_constraints
 from fracdse.search.journal import JOURNAL_NAME
-from fracdse.search.params import distributions, random_params
-from fracdse.search.study import create_study
+from fracdse.search.params import Params, distributions, params_key, random_params
+from fracdse.search.samplers import make_sampler
+from fracdse.search.study import create_study, open_study
 from fracdse.search.trial_facts import RESULT, START, Outcome, start_facts
 from fracdse.space import SearchSpace, load_space
 from fracdse.topology import gated_convs
 
 REPORT_LIMIT_S, REPORT_LIMIT_MIB = 5.0, 1024
 PAGE_LIMIT_BYTES, PAGE_LIMIT_S = 6_000_000, 2.0
-ESTIMATES = 24
-
-
-class _Memory(BaseJournalBackend):
-    """A journal in memory, so that thousands of trials are written in seconds."""
-
-    def __init__(self, entries: list[dict[str, Any]]) -> None:
-        self.entries = entries
-
-    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
-        yield from self.entries[log_number_from:]
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        self.entries += json.loads(json.dumps(logs))
+RESUME_LIMIT_S, ASKING_LIMIT_S = 10.0, 1.0
+ESTIMATES, ASKED = 24, 8
+MOMENT = "2026-01-01T12:00:00+00:00"
+LARGE_SPACE = (
+    "network.depth=[8, 14, 20, 26]",
+    "network.width={low=4, high=64, step=4}",
+    "network.thermometer_resolution=[4, 8, 16, 32, 64]",
+    "network.gate_threshold={low=-1.0, high=4.0, step=0.5}",
+    "network.si_width=[0, 2, 4, 8]",
+    'accelerator.weight_memory=["auto", "logic", "bram"]',
+    "accelerator.feature_bits=[16, 20, 24]",
+)
 
 
 def made_up_study(name: str, trials: int) -> Path:
-    """Write a study of complete trials below results/ and return its folder."""
-    space = load_space(Path("cifar10"))
+    """Write a study of complete trials below results/, entry by entry as a search writes it, and return its folder."""
+    space = load_space(Path("digits"), LARGE_SPACE)
     folder = create_study(name, space).folder
-    journal = folder / JOURNAL_NAME
-    memory = _Memory([json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()])
-    study = optuna.load_study(study_name=name, storage=JournalStorage(memory))
     generator = np.random.default_rng(1)
     figures = list(itertools.islice(some_estimates(space, generator), ESTIMATES))
-    for number in range(trials):
-        study.add_trial(made_up_trial(space, figures[number % ESTIMATES], number, generator))
-    journal.write_text("".join(json.dumps(entry) + "\n" for entry in memory.entries), encoding="utf-8")
+    seen: set[str] = set()
+    with (folder / JOURNAL_NAME).open("a", encoding="utf-8") as journal:
+        while len(seen) < trials:
+            params = random_params(space, generator)
+            number = len(seen)
+            if params_key(params) not in seen:
+                seen.add(params_key(params))
+                trial = made_up_trial(space, params, figures[number % ESTIMATES], number, generator)
+                for entry in entries_of(number, trial):
+                    journal.write(json.dumps(entry, separators=(",", ":")) + "\n")
     return folder
+
+
+def entries_of(number: int, trial: optuna.trial.FrozenTrial) -> Iterator[dict[str, Any]]:
+    """Yield the journal entries that make a trial, one for everything that a search tells the storage."""
+
+    def entry(operation: JournalOperation, **fields: Any) -> dict[str, Any]:
+        return {"op_code": int(operation), "worker_id": "benchmark", "trial_id": number, **fields}
+
+    created = entry(JournalOperation.CREATE_TRIAL, study_id=0, datetime_start=MOMENT)
+    del created["trial_id"]
+    yield created
+    for path, kind in trial.distributions.items():
+        yield entry(
+            JournalOperation.SET_TRIAL_PARAM,
+            param_name=path,
+            param_value_internal=kind.to_internal_repr(trial.params[path]),
+            distribution=distribution_to_json(kind),
+        )
+    for key, value in trial.user_attrs.items():
+        yield entry(JournalOperation.SET_TRIAL_USER_ATTR, user_attr={key: value})
+    for key, value in trial.system_attrs.items():
+        yield entry(JournalOperation.SET_TRIAL_SYSTEM_ATTR, system_attr={key: value})
+    yield entry(
+        JournalOperation.SET_TRIAL_STATE_VALUES,
+        state=int(trial.state),
+        values=trial.values,
+        datetime_complete=MOMENT,
+    )
 
 
 def make_elsewhere(name: str, trials: int) -> None:
@@ -88,9 +121,8 @@ def some_estimates(space: SearchSpace, generator: np.random.Generator) -> Iterat
 
 
 def made_up_trial(
-    space: SearchSpace, base: HardwareFigures, number: int, generator: np.random.Generator
+    space: SearchSpace, params: Params, base: HardwareFigures, number: int, generator: np.random.Generator
 ) -> optuna.trial.FrozenTrial:
-    params = random_params(space, generator)
     design = space.design(params)
     hardware = HardwareFigures(**{name: _scaled(figure, generator) for name, figure in base.items()})
     layers = tuple(
@@ -98,11 +130,17 @@ def made_up_trial(
         for spec in gated_convs(design)
     )
     accuracy = float(generator.uniform(0.3, 0.7))
-    outcome = Outcome("complete", accuracy=accuracy, hardware=hardware, gates=GateStatistics(layers, 256))
+    violations = {str(constraint): -0.5 for constraint in all_constraints(space.constraints)}
+    seconds = {"hardware": 0.01, "training": float(generator.uniform(5, 50))}
+    gates = GateStatistics(layers, 256)
+    outcome = Outcome("complete", "", accuracy, hardware, gates, violations, seconds)
     values = [accuracy if name == "accuracy" else getattr(hardware, name).value for name in space.objectives]
-    attributes = {START: start_facts(design, number, "benchmark"), RESULT: outcome.to_dict()}
     return optuna.trial.create_trial(
-        params=params, distributions=distributions(space), values=values, user_attrs=attributes
+        params=dict(params),
+        distributions=distributions(space),
+        values=values,
+        user_attrs={START: start_facts(design, number, "benchmark"), RESULT: outcome.to_dict()},
+        constraints={"violation": 0.0},
     )
 
 
@@ -116,18 +154,32 @@ def _lane_counts(channels: int, generator: np.random.Generator) -> dict[int, flo
     return {count: float(generator.uniform(0, channels / count)) for count in lanes}
 
 
-def run_report(arguments: list[str]) -> dict[str, float]:
-    """Return wall and processor seconds and the peak memory of `fracdse report`."""
+def run_command(*arguments: str) -> dict[str, float]:
+    """Return wall and processor seconds and the peak memory of a command of fracdse."""
     begin = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "fracdse", "report", *arguments], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-m", "fracdse", *arguments], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
-        raise SystemExit(f"fracdse report {' '.join(arguments)} failed")
+        raise SystemExit(f"fracdse {' '.join(arguments)} failed")
     return {
         "wall_s": round(time.perf_counter() - begin, 2),
         "processor_s": round(usage.ru_utime + usage.ru_stime, 2),
         "peak_mib": round(usage.ru_maxrss / 1024),
     }
+
+
+def asking_times(name: str) -> list[float]:
+    """Return the processor seconds that the default sampler and the study take for each of some more trials."""
+    study = open_study(name)
+    asker = Asker(study, "benchmark", make_sampler("model", study.space, 1))
+    times = []
+    for _ in range(ASKED):
+        begin = time.process_time()
+        asked = asker.next(10**9)
+        assert asked is not None
+        asker.tell(asked, asked.refused or Outcome("failed", "not trained in a benchmark"))
+        times.append(round(time.process_time() - begin, 2))
+    return times
 
 
 def opening_time(page: Path) -> float | None:
@@ -159,9 +211,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         make_elsewhere("large", options.trials)
-        result["pareto"] = {"trials": options.trials, **run_report(["large", "--pareto"])}
+        result["pareto"] = {"trials": options.trials, **run_command("report", "large", "--pareto")}
+        resume = ("search", "--resume", "--study", "large", "--trials", str(options.trials), "--quiet")
+        result["resume"] = {"trials": options.trials, **run_command(*resume)}
+        times = asking_times("large")
+        result["asking"] = {"trials": options.trials, "first_s": times[0], "median_s": float(np.median(times[1:]))}
         make_elsewhere("page", options.page_trials)
-        page = run_report(["page", "--out", "table.txt", "--html", "page.html"])
+        page = run_command("report", "page", "--out", "table.txt", "--html", "page.html")
         size = Path("page.html").stat().st_size
         opening = opening_time(Path("page.html"))
         result["page"] = {"trials": options.page_trials, **page, "bytes": size, "opening_s": opening}
@@ -171,7 +227,8 @@ def main() -> None:
         target.write_text(text + "\n", encoding="utf-8")
     print(text)
     page_limit = f"{PAGE_LIMIT_BYTES:,} bytes, opened in {PAGE_LIMIT_S} s"
-    print(f"Limits: front {REPORT_LIMIT_S} s and {REPORT_LIMIT_MIB} MiB; page {page_limit}.")
+    print(f"Limits: front {REPORT_LIMIT_S} s and {REPORT_LIMIT_MIB} MiB; resume {RESUME_LIMIT_S} s; page {page_limit}.")
+    print(f"Limit of asking: {ASKING_LIMIT_S} s.")
 
 
 if __name__ == "__main__":

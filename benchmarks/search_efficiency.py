@@ -33,7 +33,7 @@ from fracdse.search.trial_facts import RESULT, VOID, Outcome
 from fracdse.space import SearchSpace
 
 SAMPLERS = {"random": "random", "NSGA-II": "NSGA-II", "TPE": "TPE", "default": "model"}
-SHARE, ENOUGH = 0.95, 0.999
+SHARE, ENOUGH = 0.95, 0.98
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def scale_of(space: SearchSpace, outcomes: Mapping[str, Outcome]) -> tuple[Scale
 def search(
     space: SearchSpace, outcomes: Mapping[str, Outcome], scale: Scale, sampler: str, seed: int
 ) -> list[tuple[float, float]]:
-    """Return (share of the hypervolume, training seconds so far) after every trained design, up to the whole front."""
+    """Return (share of the hypervolume, training seconds so far) after every trained design, until `ENOUGH`."""
     study = optuna.create_study(directions=scale.ways, sampler=make_sampler(SAMPLERS[sampler], space, seed))
     memory = Memory(space)
     seen: set[str] = set()

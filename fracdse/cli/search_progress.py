@@ -19,6 +19,7 @@ from fracdse.records import TrialRecord
 from fracdse.search.study import Study
 
 _LONGEST_FRONT = 12
+_LINES_AROUND_FRONT = 9
 
 
 class Progress:
@@ -30,6 +31,7 @@ class Progress:
         self._begin = time.monotonic()
         self._values: dict[int, list[float]] = {}
         self._states: dict[int, str] = {}
+        self._reused = study.reused()
         for record in study.records():
             if record.state not in ("waiting", "running"):
                 self._keep(record)
@@ -59,8 +61,8 @@ class Progress:
 
     @property
     def done(self) -> int:
-        """Number of trials that ended."""
-        return len(self._states)
+        """Number of trials that ended, without those reused from an earlier study."""
+        return len(self._states.keys() - self._reused)
 
     def _keep(self, record: TrialRecord) -> None:
         self._states[record.number] = record.state
@@ -117,14 +119,17 @@ class LiveProgress(Progress):
         for name in ("trial", *self._objectives):
             table.add_column(name, justify="right")
         rows = sorted(self.front(), key=lambda number: self._values[number][0], reverse=True)
-        for number in rows[:_LONGEST_FRONT]:
+        room = max(1, min(_LONGEST_FRONT, self._live.console.height - _LINES_AROUND_FRONT))
+        for number in rows[:room]:
             table.add_row(
                 str(number), *(format_value(n, v) for n, v in zip(self._objectives, self._values[number], strict=True))
             )
         elapsed = time.monotonic() - self._begin
         running = ", ".join(str(number) for number in self._running) or "none"
-        status = Text(f"{self.done} of {self._target} trials, {elapsed:.0f} s, running: {running}")
-        return Group(table, Text(self._last, style="dim"), status)
+        more = Text(f"… and {len(rows) - room} more" if len(rows) > room else "", style="dim")
+        last = Text(self._last, style="dim", no_wrap=True, overflow="ellipsis")
+        status = f"{self.done} of {self._target} trials, {elapsed:.0f} s, running: {running}"
+        return Group(table, more, last, Text(status, no_wrap=True, overflow="ellipsis"))
 
 
 def describe(record: TrialRecord) -> str:

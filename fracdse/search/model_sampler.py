@@ -129,17 +129,21 @@ class ModelSampler(WholeSpaceSampler):
         return feasible[int(np.argmax(nearest + 1e-9 * generator.random(len(feasible))))]
 
     def _gains(self, designs: Sequence[Params], costs: FloatArray, knowledge: Knowledge) -> FloatArray:
-        """Return the expected gain of each design, with the hardware costs given, in the box of all known costs."""
+        """Return the expected gain of each design, with the hardware costs given.
+
+        Volumes are bounded by the worst values known, and a tenth of their range more, of every objective.
+        """
         points = self.memory.encoder.encode(designs)
         predicted = knowledge.believer.predict(points)
         table = np.vstack([costs, knowledge.costs])
         low, high = table.min(axis=0), table.max(axis=0)
         span = np.where(high > low, (high - low) * 1.1, 1.0)
-        front = knowledge.front
+        front, accuracies = knowledge.front, knowledge.accuracies
+        worst = accuracies.min() - 0.1 * (accuracies.max() - accuracies.min())
         return expected_gains(
             (costs - low) / span,
-            predicted.mean,
+            predicted.mean - worst,
             predicted.deviation,
             (knowledge.costs[front] - low) / span,
-            knowledge.accuracies[front],
+            accuracies[front] - worst,
         )

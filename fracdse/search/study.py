@@ -26,7 +26,7 @@ from fracdse.search.locks import DriverLock, FileLock
 from fracdse.search.many_objects import many_objects
 from fracdse.search.seeds import REPEATABLE, derived_seed
 from fracdse.search.storage import database_storage, file_storage, redacted
-from fracdse.search.trial_facts import LATER_PREFIX, VOID, to_record
+from fracdse.search.trial_facts import LATER_PREFIX, REUSED, START, VOID, to_record
 from fracdse.space import SearchSpace, parse_space
 
 if TYPE_CHECKING:
@@ -93,6 +93,11 @@ class Study:
         with many_objects():
             found = (to_record(trial, later.get(trial.number, {})) for trial in trials if trial.number not in numbers)
             return [record for record in found if record is not None]
+
+    def reused(self) -> set[int]:
+        """Return the numbers of the trials that were taken over from an earlier study."""
+        trials = self.optuna_study.get_trials(deepcopy=False)
+        return {trial.number for trial in trials if trial.user_attrs.get(START, {}).get("owner") == REUSED}
 
     def record(self, number: int) -> TrialRecord:
         """Return one trial.

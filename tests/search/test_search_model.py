@@ -96,7 +96,7 @@ def test_a_believer_is_surer_where_results_are_awaited_and_expects_the_same() ->
 def test_training_costs_follow_the_table_of_trainings() -> None:
     file = Path(__file__).parents[2] / "benchmarks" / "tables" / "digits.csv"
     lines = [line for line in file.read_text().splitlines() if not line.startswith("#")]
-    space = load_space("digits")
+    space = load_space("digits", ["network.depth=8"])
     costs, seconds = [], []
     for row in csv.DictReader(lines):
         params = {name: json.loads(text) for name, text in row.items() if name.startswith("network.")}
