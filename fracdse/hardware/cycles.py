@@ -21,6 +21,7 @@ from fracdse.gates import LayerGates
 from fracdse.hardware.passes import Passes, row_cycles
 from fracdse.hardware.units.gated_conv import (
     border_bits,
+    is_relaxed,
     is_unrolled,
     lag,
     lane_tree,
@@ -70,7 +71,8 @@ def conv_cycles(
     steps = spec.out_channels // folding.lanes
     empty = int(spec.kernel == 3 and spec.stride == 1)
     if is_unrolled(steps, folding.weight_memory):
-        return float(CYCLES_OF_AN_EMPTY_PAIR * spec.out_height * (spec.out_width + empty))
+        row = CYCLES_OF_AN_EMPTY_PAIR * (spec.out_width + empty)
+        return float(spec.out_height * (row + _skipped_row_cycles(spec, steps, CYCLES_OF_AN_EMPTY_PAIR)))
     borders = border_bits(spec.kernel, spec.stride)
     passes = Passes(
         width=spec.out_width,
@@ -83,7 +85,18 @@ def conv_cycles(
         trailing_slots=trailing_slots(spec.fan_in, steps),
         awaited=awaited,
     )
-    return spec.out_height * row_cycles(passes)
+    return spec.out_height * (row_cycles(passes) + _skipped_row_cycles(spec, steps, steps + passes.trailing))
+
+
+def _skipped_row_cycles(spec: GatedConvSpec, steps: int, pair: float) -> float:
+    """Return the cycles in which a strided layer takes in the row that has no window, less what its last pixel hides.
+
+    A pixel of that row takes a cycle, or two where the window is relaxed.
+    """
+    if spec.stride == 1:
+        return 0.0
+    a_pixel = 2 if spec.kernel > 1 and is_relaxed(spec.in_width, spec.stride, steps) else 1
+    return max(0.0, a_pixel * (spec.in_width + 2) - pair)
 
 
 def trailing_cycles(spec: GatedConvSpec, folding: LayerFolding, gates: LayerGates | None) -> float:

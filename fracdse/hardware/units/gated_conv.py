@@ -54,6 +54,11 @@ def is_unrolled(steps: int, memory: Memory) -> bool:
     return memory == "logic" and steps <= UNROLLED_STEPS
 
 
+def is_relaxed(width: int, stride: int, steps: int) -> bool:
+    """Tell whether a window's two rows share a memory, which takes two cycles a pixel."""
+    return width <= LARGEST_RELAXED_WIDTH and 2 * stride**2 <= steps + 1
+
+
 def is_balanced(steps: int, borders: int, memory: Memory) -> bool:
     """Tell whether the weights in a block RAM are stored a border each, which leaves nothing to add to the sums."""
     rows = power_of_two_at_least(max(2, steps))
@@ -79,7 +84,7 @@ def gated_conv_terms(
     """Count the gated convolution of one layer on a height×width input."""
     column = (2 if kernel == 3 and stride == 2 else 1) * kernel * in_channels
     steps = out_channels // lanes
-    relaxed = width <= LARGEST_RELAXED_WIDTH and 2 * stride**2 <= steps + 1
+    relaxed = is_relaxed(width, stride, steps)
     lines = (2 * in_channels, 2 * power_of_two_at_least(width)) if relaxed else (4 * in_channels, width)
     window_lut = {
         "lines": ram_luts(*lines) if kernel == 3 else 0,
