@@ -35,6 +35,8 @@ def post_terms(
     multiplied = 0 if power_of_two and not shortcut_bits else 1
     wide = constant_bits + sum_bits
     scaled = power_of_two and shortcut_bits > 0
+    # The link's product is added to y before its shift narrows it, with its carry and that of the addition.
+    linked_bits = shortcut + constant_bits + 1 if elastic_link and multiplied else sum_bits
     return UnitTerms(
         "post",
         lut={
@@ -59,7 +61,7 @@ def post_terms(
         },
         dsp=lanes
         * (
-            multiplied * product_dsps(sum_bits, constant_bits)
+            multiplied * product_dsps(linked_bits, constant_bits)
             + multiplied * int(elastic_link) * product_dsps(shortcut, constant_bits)
             + int(scaled) * product_dsps(shortcut, constant_bits)
         ),
