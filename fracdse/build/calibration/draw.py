@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fracdse.design import AcceleratorChoices, Body, Design, ImageFormat, NetworkChoices
-from fracdse.folding import Folding, LayerFolding, Memory, legal_slices
+from fracdse.folding import STEM_SLICES, Folding, LayerFolding, Memory, legal_slices
 from fracdse.hardware.layers import FoldedSpec, Words, folded_specs, outputs, words_of
 from fracdse.hardware.network import network_layers
 from fracdse.hardware.options import allowed_memories, divisors
@@ -19,7 +19,7 @@ from fracdse.topology import GatedConvSpec, StemSpec
 # twelve goes up to the second. A layer of a single unit gets a limit between the two of its own.
 USUAL_PRODUCTS = 160
 LARGEST_PRODUCTS = 2500
-_SLICED_SHARE = 0.15
+_SLICED_SHARE, _SLICED_STEM_SHARE = 0.15, 0.25
 _SMALL_WIDTHS = (2, 3, 4, 4, 5, 6, 8, 8, 12)
 _WIDE_WIDTHS = (6, 8, 10, 12, 16, 16, 20, 24, 32)
 
@@ -83,6 +83,10 @@ def _draw_layer(spec: FoldedSpec, words: Words, products: float, generator: np.r
     lanes = [count for count in divisors(outputs(spec)) if count == 1 or count * _products(spec) <= products]
     memories: tuple[Memory, ...] = allowed_memories(spec, words)
     memory = memories[int(generator.integers(len(memories)))]
+    if isinstance(spec, StemSpec):
+        chance = generator.spawn(1)[0]
+        cut = int(chance.choice(STEM_SLICES[1:])) if chance.random() < _SLICED_STEM_SHARE else 1
+        return LayerFolding(spec.name, int(generator.choice(lanes)), memory, slices=cut)
     slices = legal_slices(spec.in_channels, spec.kernel)[1:] if isinstance(spec, GatedConvSpec) else ()
     if slices and generator.random() < _SLICED_SHARE:
         return LayerFolding(spec.name, 1, memory, slices=int(generator.choice(slices)))
