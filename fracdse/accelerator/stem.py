@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """The first layer: packed pixels in, thermometer levels, binary 3×3 convolution without a gate, residual words out.
 
 Stream in: `words` (see `gearbox`). Stream out: `u`, channels/lanes beats a pixel. One beat a cycle, or in 3 or 9 cycles
