@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from amaranth.back import rtlil
-from amaranth.hdl import Elaboratable, Memory, Module, Signal
+from amaranth.hdl import Elaboratable, Memory, Module, Signal, signed
 
 from fracdse.build import yosys
 from fracdse.build.rtlil import read_rtlil, unit_text
@@ -42,6 +42,27 @@ class Pair(Elaboratable):
             m.d.comb += unit.bits.eq(self.bits)
         m.d.sync += self.result.eq(counts[0].count * counts[1].count + counts[2].count)
         return m
+
+
+class MultiplyAdd(Elaboratable):
+    """A product and an addend, with registers before, between and behind."""
+
+    def __init__(self):
+        self.a, self.b, self.c = Signal(signed(24)), Signal(signed(11)), Signal(signed(40))
+        self.total = Signal(signed(41), reset_less=True)
+
+    def elaborate(self, platform):
+        m = Module()
+        a, b, product, c = (Signal(signed(bits), reset_less=True) for bits in (24, 11, 35, 40))
+        m.d.sync += [a.eq(self.a), b.eq(self.b), product.eq(a * b), c.eq(self.c), self.total.eq(product + c)]
+        return m
+
+
+def test_a_multiply_add_and_its_registers_fit_one_slice(tmp_path):
+    unit = MultiplyAdd()
+    text = rtlil.convert(unit, ports=[unit.a, unit.b, unit.c, unit.total], name="multiply_add")
+    found = synthesise_module(text, SynthesisOptions(cache=tmp_path))
+    assert (found.dsp, found.carry, found.lut, found.ff) == (1, 0, 0, 0)
 
 
 def popcount(width, name="popcount"):

@@ -6,12 +6,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from program_cases import random_images, random_parameters, small_design, with_words
 
 from fracdse.errors import ProgramError
 from fracdse.parameters import Affine
 from fracdse.program import Executor, lower, program_bytes
-from fracdse.program.fixed_point import is_shift
+from fracdse.program.fixed_point import is_shift, saturate, saturate_word
 from fracdse.program.float_reference import evaluate, residual_ranges
 from fracdse.program.piecewise import two_lines
 from fracdse.program.report import lowering_report
@@ -144,6 +146,27 @@ def test_scales_follow_the_batch_norms_within_a_chain():
         carried = np.tile(before.alpha, len(after.alpha) // len(before.alpha)) * layer.norm_out.scale
         factor = 1 if after.factor is None else after.factor
         np.testing.assert_allclose(after.alpha * factor, carried, rtol=1e-12)
+
+
+def test_words_are_centred_on_zero_so_that_a_middle_threshold_is_their_sign():
+    design = small_design()
+    parameters, images = random_parameters(design, 0), random_images(design, 20)
+    ranges = residual_ranges(parameters, images)
+    centred = 0
+    for conv, extent in zip(lower(parameters, images).convs, ranges, strict=False):
+        inside = (extent.low <= 0) & (extent.high >= 0)
+        assert not conv.activation_thresholds[inside, 1].any()
+        centred += int(inside.sum())
+    assert centred
+
+
+@given(st.integers(2, 24), st.lists(st.integers(-(1 << 30), 1 << 30), min_size=1, max_size=20))
+def test_saturated_words_are_themselves_or_near_their_limit(bits, values):
+    x = np.array(values)
+    words, clamped = saturate_word(x, bits), saturate(x, bits)
+    assert words[x == clamped].tolist() == x[x == clamped].tolist()
+    assert np.all(np.abs(words - clamped) <= (1 << bits) >> 8)
+    assert np.all(saturate(words, bits) == words)
 
 
 def test_lowering_is_deterministic():
