@@ -42,7 +42,7 @@ def teacher_for(
     if not recipe.needs_teacher:
         return None
     if recipe.teacher:
-        return _given(Path(recipe.teacher), design).to(device)
+        return _given(Path(recipe.teacher), design, blocks=recipe.block_loss != "none").to(device)
     twin, settings = _twin_design(design), _twin_recipe(recipe)
     name = run_name(twin, settings, train_set, seed)
     kept = cache / f"teacher-{name}.pt" if cache is not None else None
@@ -91,13 +91,15 @@ def _twin_recipe(recipe: Recipe) -> Recipe:
     )
 
 
-def _given(folder: Path, design: Design) -> FractionalNetwork:
+def _given(folder: Path, design: Design, *, blocks: bool) -> FractionalNetwork:
+    """Read a teacher; only where `blocks` are matched must it have those of the design."""
     teacher = load_network(folder)
     own, theirs = (block_shapes(each) for each in (design, teacher.design))
-    if own != theirs or teacher.design.image != design.image:
+    if teacher.design.image != design.image or (blocks and own != theirs):
         raise DataError(
             f"the teacher in '{folder}' has blocks of shapes {theirs}, images {teacher.design.image}; "
             f"this design has {own}, {design.image}",
-            hint="Give a teacher of the same body, depth and width, or leave it out to train the float twin.",
+            hint="Give a teacher for the same images and, for block_loss, of the same body, depth and width; or leave "
+            "it out to train the float twin.",
         )
     return teacher

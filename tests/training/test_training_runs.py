@@ -185,6 +185,14 @@ def test_a_given_teacher_must_have_the_same_blocks(tmp_path):
     train(small_design(dataset, width=8), dataset, dataset, recipe)
 
 
+def test_a_given_teacher_of_another_body_teaches_without_labels(tmp_path):
+    dataset = blobs(count=240)
+    train(small_design(dataset, width=8, depth=14), dataset, dataset, short(epochs=6), folder=tmp_path / "teacher")
+    wrong = replace(dataset, labels=(dataset.labels + 1) % 3)  # what the labels say must not matter
+    recipe = short(epochs=6, logit_weight=1.0, label_weight=0.0, teacher=str(tmp_path / "teacher"))
+    assert train(small_design(dataset), wrong, dataset, recipe).accuracy > 0.8
+
+
 def test_data_of_another_format():
     with pytest.raises(DataError, match="the network reads 8×8×1 in 3"):
         train(small_design(), blobs(size=16), blobs(size=16), short())
