@@ -3,14 +3,19 @@ from itertools import product
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fracdse.design import AcceleratorChoices, Design, ImageFormat, NetworkChoices
 from fracdse.errors import ConfigError
+from fracdse.folding import Folding, LayerFolding, legal_slices
 from fracdse.gates import GateStatistics, LayerGates
+from fracdse.hardware.cycles import conv_cycles
 from fracdse.hardware.devices import load_device
 from fracdse.hardware.folding import FoldingInfeasible, solve
 from fracdse.hardware.options import LayerTable, divisors
 from fracdse.hardware.solver import PRICES, Layer, best_within, chain_resources, fastest_limit
+from fracdse.hardware.units.sliced_conv import sliced_conv_terms
 from fracdse.topology import gated_convs
 
 SMALL = Design(image=ImageFormat(8, 8, 1, 10), network=NetworkChoices(depth=8, width=4, thermometer_resolution=32))
@@ -106,6 +111,35 @@ def test_a_network_too_large_for_the_device_names_the_resource() -> None:
 def test_the_weight_memory_asked_for_is_kept() -> None:
     folding = solve(with_choices(SMALL, weight_memory="bram"))
     assert {layer.weight_memory for layer in folding.convs} == {"bram"}
+
+
+def test_a_low_rate_is_reached_with_sliced_lanes() -> None:
+    from fracdse.hardware.estimate import estimate
+
+    design = with_choices(Design(), folding="smallest at fps", fps=2807.0)
+    folding = solve(design)
+    assert all(layer.lanes == 1 and layer.slices > 1 for layer in folding.convs)
+    whole = Folding(
+        replace(folding.stem, slices=1), tuple(replace(layer, slices=1) for layer in folding.convs), folding.classifier
+    )
+    figures = estimate(design, folding=folding)
+    assert figures.fps.value >= 2807
+    assert figures.lut.value < estimate(design, folding=whole).lut.value / 2
+    assert Folding.from_dict(folding.to_dict()) == folding
+
+
+@given(st.sampled_from([2, 4, 6, 16, 24, 48, 64]), st.sampled_from([2, 16, 24, 64]), st.sampled_from([1, 2]))
+def test_slices_trade_cycles_for_luts_and_hold_every_weight(inputs: int, outputs: int, stride: int) -> None:
+    spec = replace(gated_convs(SMALL)[0], in_channels=inputs, out_channels=outputs, stride=stride)
+    foldings = [LayerFolding("", 1, "bram", (), slices) for slices in legal_slices(inputs, 3)[1:]]
+    terms = [
+        sliced_conv_terms(inputs, outputs, stride, spec.in_width, spec.in_height, folding.slices, "bram")
+        for folding in foldings
+    ]
+    cycles = [conv_cycles(spec, folding, None) for folding in foldings]
+    assert cycles == sorted(cycles)
+    assert [t.lut["products"] for t in terms] == sorted((t.lut["products"] for t in terms), reverse=True)
+    assert all(t.bram18 * 18 * 1024 >= 9 * inputs * outputs for t in terms)
 
 
 def test_gates_that_stay_shut_are_faster() -> None:
