@@ -120,13 +120,18 @@ class ModelSampler(WholeSpaceSampler):
     def _farthest(
         self, feasible: Sequence[_Candidate], knowledge: Knowledge, generator: np.random.Generator
     ) -> _Candidate:
-        """Return the candidate that is farthest from every trial so far; the first one is drawn at random."""
+        """Return the candidate that is farthest from every trial so far for the root of what its training costs.
+
+        The first one is drawn at random. The root is a compromise: by distance alone the first trials are the dearest
+        corners of the space, and by distance for the cost they are all among its smallest networks.
+        """
         tried = [*(entry.point for entry in knowledge.trained), *knowledge.pending]
+        cheapness = np.array([candidate.training for candidate in feasible]) ** -0.5
         if not tried:
-            return feasible[int(generator.integers(len(feasible)))]
+            return feasible[int(generator.choice(len(feasible), p=cheapness / cheapness.sum()))]
         points = self.memory.encoder.encode([candidate.params for candidate in feasible])
         nearest = np.linalg.norm(points[:, None] - np.array(tried)[None], axis=2).min(axis=1)
-        return feasible[int(np.argmax(nearest + 1e-9 * generator.random(len(feasible))))]
+        return feasible[int(np.argmax(nearest * cheapness + 1e-9 * generator.random(len(feasible))))]
 
     def _gains(self, designs: Sequence[Params], costs: FloatArray, knowledge: Knowledge) -> FloatArray:
         """Return the expected gain of each design, with the hardware costs given.
