@@ -32,4 +32,6 @@ def computing_device(name: str) -> torch.device:
         )
     # Layers have few shapes and are computed a hundred thousand times: trying out convolutions once pays.
     torch.backends.cudnn.benchmark = True
+    # Where a convolution is in float32 it has a reason, such as the rounding of the released network.
+    torch.backends.cudnn.allow_tf32 = False
     return torch.device("cuda", torch.cuda.current_device())
