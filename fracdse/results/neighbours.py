@@ -11,7 +11,6 @@ from rich.text import Text
 from fracdse.pareto import Direction
 from fracdse.records import TrialRecord
 from fracdse.results.front import pareto_front
-from fracdse.results.table import known_figures
 from fracdse.results.terminal import design_text, number_text
 
 _FIGURES = {"bram18": "BRAM18", "dsp": "DSP", "lut": "LUT", "fps": "frames/s", "latency_us": "latency µs"}
@@ -21,7 +20,7 @@ _BEST = 3
 
 @dataclass(frozen=True)
 class Difference:
-    """What a neighbour has more or less than a design: accuracy in per cent points, and each hardware figure."""
+    """What a neighbour has more or less than a design: accuracy in per cent points, and each estimated figure."""
 
     record: TrialRecord
     accuracy_points: float | None
@@ -46,17 +45,25 @@ def differences(
 
 
 def _difference(other: TrialRecord, record: TrialRecord) -> Difference:
-    theirs, own = known_figures(other), known_figures(record)
+    theirs, own = (dict(one.hardware.items()) if one.hardware else {} for one in (other, record))
     points = None
     if other.accuracy is not None and record.accuracy is not None:
         points = 100 * (other.accuracy - record.accuracy)
-    return Difference(other, points, {name: theirs[name].value - own[name].value for name in _FIGURES if name in own})
+    return Difference(
+        other, points, {name: theirs[name].value - own[name].value for name in _FIGURES if own and theirs}
+    )
 
 
 def neighbours_table(found: Sequence[Difference], width: int) -> Table:
     """Return a row a neighbour for a terminal of `width` columns: '+86' is 86 more than the design that is shown."""
-    table = Table(title=Text("Neighbours on the front, against this design"), title_justify="left", title_style="bold",
-                  header_style="bold", box=None, pad_edge=False)  # fmt: skip
+    table = Table(
+        title=Text("Neighbours on the front, against this design, as estimated"),
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+        box=None,
+        pad_edge=False,
+    )
     shown = list(_FIGURES)[: next(count for columns, count in _WIDTHS if width >= columns)]
     for heading in ("trial", "accuracy %", *(_FIGURES[name] for name in shown)):
         table.add_column(heading, justify="right", no_wrap=True)

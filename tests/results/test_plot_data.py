@@ -120,7 +120,7 @@ def test_the_shares_of_all_choices_are_at_most_the_whole(make_record) -> None:
 def test_comparisons_leave_out_what_was_only_carried_on(make_record) -> None:
     record = make_record(3, 0.9)
     simulated = replace(record.hardware, cycles_per_frame=Figure.exact(505, "simulated"))
-    implemented = replace(record.hardware, lut=Figure.exact(1050, "implemented"))
+    implemented = replace(simulated, lut=Figure.exact(1050, "implemented"))
     record = replace(record, later={"simulated": simulated, "implemented": implemented})
     found = comparisons([record, make_record(4, None, hardware=None)])
     assert [(entry.figure, entry.kind, entry.inside) for entry in found] == [

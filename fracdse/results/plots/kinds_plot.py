@@ -54,9 +54,9 @@ class Comparison:
 def comparisons(records: Sequence[TrialRecord]) -> list[Comparison]:
     """Return every figure that is known by more than an estimate, each as what it says it is.
 
-    Figures that a later step merely carried on from the estimate are left out.
+    Figures that a later step merely carried on from an earlier one are left out.
     """
-    found: list[Comparison] = []
+    found: dict[Comparison, None] = {}
     for record in records:
         if record.hardware is None:
             continue
@@ -65,8 +65,8 @@ def comparisons(records: Sequence[TrialRecord]) -> list[Comparison]:
                 figure, estimate = getattr(figures, name), getattr(record.hardware, name)
                 if figure.kind != "estimated":
                     entry = (estimate.value, estimate.low, estimate.high, figure.value)
-                    found.append(Comparison(record.number, name, figure.kind, *entry))
-    return found
+                    found[Comparison(record.number, name, figure.kind, *entry)] = None
+    return list(found)
 
 
 def plot_comparisons(found: Sequence[Comparison]) -> Figure:
