@@ -157,7 +157,7 @@ def _connect(ray: Any, address: str) -> bool:
             logging_level=logging.ERROR,
             **({"include_dashboard": False} if address == _HERE else {}),
         )
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except Exception as error:  # Ray raises plain ones where a node does not come up in time.
         said = str(error).splitlines()[0]
         if address == _HERE:
             raise StudyError(f"Ray does not start on this machine: {said}") from None

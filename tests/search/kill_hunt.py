@@ -198,7 +198,14 @@ class RayHead:
             f"--num-cpus={self._cpus}", "--include-dashboard=false", f"--temp-dir={self._folder}",
             "--disable-usage-stats",
         ]  # fmt: skip
-        subprocess.run(command, check=True, capture_output=True, env={**os.environ, **self.environment})
+        for attempt in range(5):
+            # Ray gives its head half a minute, which a busy machine may need for more; what is left of it is ended.
+            last = subprocess.run(command, check=False, capture_output=True, env={**os.environ, **self.environment})
+            if last.returncode == 0:
+                return
+            self.kill()
+            time.sleep(attempt)
+        raise AssertionError(last.stderr.decode())
 
     def kill(self) -> None:
         """Kill all of it at once: its processes have the folder in their arguments, or a parent that has."""

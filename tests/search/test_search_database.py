@@ -344,7 +344,8 @@ def test_a_database_whose_disk_is_full(
         assert [(record.number, record.accuracy) for record in records][:2] == before
         assert len(records) == stopped + 1
         assert {record.state for record in records} <= {"complete", "infeasible"}
-        assert check_study(Path("results/full"), url) == []
+        # A trial that had not said whose it is when the disk was full waits for its grace period to be over.
+        assert not [finding for finding in check_study(Path("results/full"), url) if finding.severity == "error"]
     finally:
         postgres.close()
 

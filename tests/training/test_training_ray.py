@@ -14,6 +14,8 @@ import pytest
 
 from fracdse.network.folder import load_network, load_tensors
 
+pytestmark = pytest.mark.slow
+
 SPACE = """
 name = "pair"
 device = "ultra96v2"
