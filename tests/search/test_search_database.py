@@ -264,6 +264,7 @@ def test_a_database_that_is_gone_for_good(
     assert asker.tell(asked, outcome).state == "complete"
 
 
+@pytest.mark.slow
 def test_a_machine_whose_clock_is_three_hours_ahead(postgres: Server, name: str, tmp_path: Path) -> None:
     """Machines judge each other by the database's clock, so a wrong one of their own does no harm."""
     if shutil.which("faketime") is None:
