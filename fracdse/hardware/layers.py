@@ -15,11 +15,11 @@ from fracdse.folding import Folding, LayerFolding, codes_a_beat
 from fracdse.hardware.registry import Unit
 from fracdse.hardware.reorder import fifo_banks
 from fracdse.hardware.units.codes import code_pixels
+from fracdse.hardware.units.pool import POOLED_BITS
 from fracdse.hardware.units.post import sum_width
 from fracdse.topology import ClassifierSpec, GatedConvSpec, LayerSpec, PoolSpec, StemSpec
 
 FoldedSpec = StemSpec | GatedConvSpec | ClassifierSpec
-_POOLED_BITS = 15
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def units_between(
         }  # fmt: skip
         classifier = {
             "features": spec.features, "classes": spec.classes, "lanes": folding.lanes,
-            "producer_lanes": producer.lanes, "pooled_bits": min(_POOLED_BITS, words.feature_bits + 1),
+            "producer_lanes": producer.lanes, "pooled_bits": min(POOLED_BITS, words.feature_bits + 1),
             "constant_bits": words.constant_bits, "memory": folding.weight_memory,
         }  # fmt: skip
         if words.power_of_two:

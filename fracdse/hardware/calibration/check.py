@@ -12,9 +12,11 @@ from fracdse.hardware.calibration.engine_builds import RELEASED_ENGINES
 from fracdse.hardware.calibration.fit import SMALLEST_UNIT, relative_error
 from fracdse.hardware.calibration.points import Point
 from fracdse.hardware.calibration.refit import FITTED, Counted, counted_units
+from fracdse.hardware.calibration.simulated import read_simulated
 from fracdse.hardware.coefficients import Coefficients
 from fracdse.hardware.engine import engine_parameters, engine_resources
 from fracdse.hardware.engine_cycles import engine_cycles
+from fracdse.hardware.estimate import CYCLES_HALF_WIDTH, LATENCY_HALF_WIDTH
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,30 @@ def check(points: Sequence[Point], coefficients: Coefficients) -> list[CheckRow]
         rows += _unit_rows(units, coefficients, resource, source)
     for name in ("lut", "ff", "bram18", "dsp"):
         rows += _network_rows(units, coefficients, name, source)
-    return rows + _engine_rows()
+    return [*rows, *_counted_rows(counted_units(points), source), *_simulated_rows(), *_engine_rows()]
+
+
+def _counted_rows(units: Sequence[Counted], source: str) -> list[CheckRow]:
+    """Return the rows of what is counted, on every stored unit: nothing is fitted there."""
+    rows = []
+    for name in ("bram18", "dsp"):
+        pairs = [(float(getattr(entry.terms, name)), float(getattr(entry.point, name))) for entry in units]
+        if pairs:
+            rows.append(error_row(name, f"all stored units, {source}", pairs))
+    return rows
+
+
+def _simulated_rows() -> list[CheckRow]:
+    rows = []
+    for gates in (False, True):
+        networks = [network for network in read_simulated() if network.gates_open == gates]
+        source = f"simulated networks, {'gates open' if gates else 'gates shut'}"
+        pairs = [(network.modelled(), network) for network in networks]
+        if pairs:
+            cycles = [(model[0], network.cycles_per_frame, CYCLES_HALF_WIDTH) for model, network in pairs]
+            latency = [(model[1], network.latency_cycles, LATENCY_HALF_WIDTH) for model, network in pairs]
+            rows += [_row("cycles_per_frame", source, cycles), _row("latency_cycles", source, latency)]
+    return rows
 
 
 def _unit_rows(units: Sequence[Counted], coefficients: Coefficients, resource: str, source: str) -> list[CheckRow]:
