@@ -15,6 +15,7 @@ from fracdse.hardware.engine import engine_parameters, engine_resources
 from fracdse.hardware.engine_cycles import engine_cycles
 from fracdse.hardware.folding import solve
 from fracdse.hardware.layers import folded_specs, layer_foldings, network_units, words_of
+from fracdse.hardware.many import many_totals
 from fracdse.hardware.network import network_layers
 from fracdse.hardware.options import resources
 from fracdse.hardware.power import power_figure
@@ -71,13 +72,15 @@ def estimate_many(designs: Sequence[Design]) -> list[HardwareFigures | None]:
     Raises:
         ConfigError: A device is unknown, or a network cannot be built.
     """
+    dataflow = [design for design in designs if design.accelerator.architecture == "dataflow"]
+    totals = iter(many_totals(dataflow))
     figures: list[HardwareFigures | None] = []
     for design in designs:
         if design.accelerator.architecture == "engine":
             figures.append(_engine(design))
         else:
-            totals = prior_totals(design)
-            figures.append(_figures(design, totals, CYCLES_PRIOR_HALF_WIDTH) if totals else None)
+            found = next(totals)
+            figures.append(_figures(design, found, CYCLES_PRIOR_HALF_WIDTH) if found else None)
     return figures
 
 

@@ -102,7 +102,7 @@ def solve_or_none(design: Design, gates: GateStatistics | None = None, device: D
     limit = fastest_limit(layers, budgets) if rate_limit is None else rate_limit
     preference: Preference = "area" if rate_limit is None else "lut"
     chain = best_within(layers, limit, budgets, preference) if limit is not None else None
-    return _as_folding(specs, layers, chain) if chain is not None else None
+    return as_folding(specs, layers, chain) if chain is not None else None
 
 
 def _rate_limit(design: Design) -> float | None:
@@ -160,7 +160,8 @@ def within(figures: HardwareFigures, design: Design, device: Device) -> bool:
     )
 
 
-def _as_folding(specs: Sequence[FoldedSpec], layers: Sequence[Layer], chain: Chain) -> Folding:
+def as_folding(specs: Sequence[FoldedSpec], layers: Sequence[Layer], chain: Chain) -> Folding:
+    """Return a chain as the folding of its layers."""
     shares = [layer.table.choices[place] for layer, place in zip(layers, chain.lanes, strict=True)]
     chosen = [
         LayerFolding(spec.name, count, layer.table.memories[memory], slices=slices)
@@ -199,7 +200,7 @@ def _infeasible(
         )
         shares["fps"] = cycles / limit
     binding = max(shares, key=lambda name: shares[name])
-    folding = _as_folding(specs, layers, chain)
+    folding = as_folding(specs, layers, chain)
     takes = ", ".join(
         f"{name} {used:,.0f} of {have:,.0f}"
         for name, used, have in zip(RESOURCES, chain.resources, budgets, strict=True)

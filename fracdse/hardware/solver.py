@@ -49,30 +49,56 @@ class Chain:
         return bool(np.all(self.resources <= budgets))
 
 
+@dataclass(frozen=True)
+class Chains:
+    """A chain a limit: positions of shape (limits, layers), resources (limits, 4); where none, `found` is False."""
+
+    lanes: IndexArray
+    memories: IndexArray
+    resources: FloatArray
+    found: NDArray[np.bool_]
+
+    def chain(self, index: int) -> Chain | None:
+        """Return one chain."""
+        if not self.found[index]:
+            return None
+        lanes, memories = tuple(self.lanes[index].tolist()), tuple(self.memories[index].tolist())
+        return Chain(lanes, memories, self.resources[index])
+
+
 def cheapest(layers: Sequence[Layer], limit: float, prices: FloatArray) -> Chain | None:
     """Return the chain of the least price with no layer above `limit` cycles; None where there is none."""
-    total: FloatArray | None = None
+    return cheapest_chains(layers, np.array([limit]), prices).chain(0)
+
+
+def cheapest_chains(layers: Sequence[Layer], limits: FloatArray, prices: FloatArray) -> Chains:
+    """Return the chain of the least price for each of many limits on a layer's cycles."""
+    each = np.arange(len(limits))
     back: list[IndexArray] = []
     chosen: list[IndexArray] = []
+    total = np.zeros((len(limits), 1))
     for layer in layers:
-        own = np.where(layer.cycles <= limit, layer.table.own @ prices, np.inf)
-        memory = own.argmin(axis=1)
-        node = own[np.arange(len(own)), memory]
-        if total is not None:
-            sums = total[:, None] + layer.table.between @ prices
-            origin = sums.argmin(axis=0)
-            back.append(origin)
-            node = node + sums[origin, np.arange(sums.shape[1])]
-        chosen.append(memory)
+        allowed = layer.cycles[None] <= limits[:, None, None]
+        own = np.where(allowed, (layer.table.own @ prices)[None], np.inf)
+        chosen.append(own.argmin(axis=2))
+        node = own.min(axis=2)
+        if len(chosen) > 1:
+            sums = total[:, :, None] + (layer.table.between @ prices)[None]
+            back.append(sums.argmin(axis=1))
+            node = node + sums.min(axis=1)
         total = node
-    if total is None or not np.isfinite(total.min()):
-        return None
-    lanes = [int(total.argmin())]
+    lanes = [total.argmin(axis=1)]
     for origin in reversed(back):
-        lanes.append(int(origin[lanes[-1]]))
+        lanes.append(origin[each, lanes[-1]])
     lanes.reverse()
-    memories = [int(memory[lane]) for memory, lane in zip(chosen, lanes, strict=True)]
-    return Chain(tuple(lanes), tuple(memories), chain_resources(layers, lanes, memories))
+    memories = [memory[each, lane] for memory, lane in zip(chosen, lanes, strict=True)]
+    resources = np.zeros((len(limits), 4))
+    for index, layer in enumerate(layers):
+        resources = resources + layer.table.own[lanes[index], memories[index]]
+        if index:
+            resources = resources + layer.table.between[lanes[index - 1], lanes[index]]
+    found = np.isfinite(total.min(axis=1))
+    return Chains(np.stack(lanes, axis=1), np.stack(memories, axis=1), resources, found)
 
 
 def chain_resources(layers: Sequence[Layer], lanes: Sequence[int], memories: Sequence[int]) -> FloatArray:
@@ -214,14 +240,24 @@ def nondominated(points: FloatArray) -> IndexArray:
 
 
 def fastest_limit(layers: Sequence[Layer], budgets: FloatArray) -> float | None:
-    """Return the smallest cycle count of the slowest layer at which something fits; None where nothing ever does."""
+    """Return the smallest cycle count of the slowest layer at which something fits; None where nothing ever does.
+
+    The chains of the tried prices, for all limits at once, leave only the limits between the last that is impossible
+    and the first that is known to fit to a closer look.
+    """
     floor = max(float(layer.cycles.min()) for layer in layers)
-    limits = sorted({float(cycles) for layer in layers for cycles in layer.cycles.flat if cycles >= floor})
-    low, high = 0, len(limits)
+    limits = np.unique([cycles for layer in layers for cycles in layer.cycles.flat if cycles >= floor])
+    fitting, possible = np.zeros(len(limits), dtype=bool), np.ones(len(limits), dtype=bool)
+    for prices in _TRIED_PRICES:
+        chains = cheapest_chains(layers, limits, prices)
+        fitting |= chains.found & np.all(chains.resources <= budgets, axis=1)
+        possible &= chains.found & (chains.resources @ prices <= budgets @ prices * (1 + 1e-9))
+    low = int(np.argmax(possible)) if possible.any() else len(limits)
+    high = int(np.argmax(fitting)) if fitting.any() else len(limits)
     while low < high:
         middle = (low + high) // 2
-        if fits(layers, limits[middle], budgets):
+        if fits(layers, float(limits[middle]), budgets):
             high = middle
         else:
             low = middle + 1
-    return limits[low] if low < len(limits) else None
+    return float(limits[low]) if low < len(limits) else None

@@ -1,0 +1,124 @@
+"""What many designs take: those that differ only in clock, rate or gate target share tables and are solved together."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Hashable, Sequence
+from dataclasses import fields
+
+import numpy as np
+
+from fracdse.design import AcceleratorChoices, Design, NetworkChoices
+from fracdse.errors import ConfigError
+from fracdse.hardware.coefficients import coefficients_for
+from fracdse.hardware.cycles import latency_cycles
+from fracdse.hardware.devices import load_device
+from fracdse.hardware.folding import as_folding, layer_budgets, solver_layers
+from fracdse.hardware.layers import folded_specs, layer_foldings, shared_units, words_of
+from fracdse.hardware.network import network_layers
+from fracdse.hardware.options import resources
+from fracdse.hardware.solver import PRICES, Chain, best_within, cheapest_chains, fastest_limit
+from fracdse.hardware.totals import Totals
+
+_NETWORK = tuple(field.name for field in fields(NetworkChoices) if field.name != "gate_threshold")
+_ACCELERATOR = tuple(
+    field.name for field in fields(AcceleratorChoices) if field.name not in ("clock_mhz", "fps", "folding")
+)
+
+
+def many_totals(designs: Sequence[Design]) -> list[Totals | None]:
+    """Return the totals of dataflow designs with their best foldings, gates as the prior says; None: nothing fits.
+
+    Raises:
+        ConfigError: A device is unknown, a network cannot be built, or a goal has no rate.
+    """
+    groups: dict[Hashable, list[int]] = {}
+    for index, design in enumerate(designs):
+        groups.setdefault(_kind(design), []).append(index)
+    totals: list[Totals | None] = [None] * len(designs)
+    for indices in groups.values():
+        group = _Group(designs[indices[0]])
+        group.prepare([design.accelerator for design in map(designs.__getitem__, indices)])
+        for index in indices:
+            totals[index] = group.totals(designs[index].accelerator)
+    return totals
+
+
+def _kind(design: Design) -> Hashable:
+    """Return what decides a design's tables and budgets."""
+    network, accelerator = design.network.__dict__, design.accelerator.__dict__
+    return (
+        design.device,
+        design.image,
+        tuple([network[name] for name in _NETWORK]),
+        tuple([accelerator[name] for name in _ACCELERATOR]),
+    )
+
+
+class _Group:
+    """Designs of one kind. A rate is only felt through the layers' cycle counts: the limit is the next one below."""
+
+    def __init__(self, design: Design) -> None:
+        device = load_device(design.device)
+        network = network_layers(design)
+        self._coefficients = coefficients_for(device.family, device.die)
+        self._specs = folded_specs(network)
+        self._layers = solver_layers(self._specs, words_of(design, network, device.family), None)
+        self._budgets = layer_budgets(design, self._specs, device)
+        self._limits = np.unique([cycles for layer in self._layers for cycles in layer.cycles.flat])
+        self._shared = np.array(resources(shared_units(self._specs), self._coefficients))
+        self._by_limit: dict[int, Totals | None] = {}
+        self._by_chain: dict[tuple[tuple[int, ...], tuple[int, ...]], Totals] = {}
+
+    def prepare(self, choices: Sequence[AcceleratorChoices]) -> None:
+        """Solve for all goals that occur."""
+        felt = {self._felt(choice) for choice in choices}
+        rates = sorted(felt - {-1})
+        if -1 in felt:
+            self._by_limit[-1] = self._fastest()
+        for place in rates:
+            if place == 0:
+                self._by_limit[0] = None
+        places = [place for place in rates if place]
+        if places:
+            limits = self._limits[np.array(places) - 1]
+            chains = cheapest_chains(self._layers, limits, PRICES["lut"])
+            for index, place in enumerate(places):
+                chain = chains.chain(index)
+                if chain is not None and not chain.within(self._budgets):
+                    chain = best_within(self._layers, float(limits[index]), self._budgets, "lut")
+                self._by_limit[place] = self._counted(chain)
+
+    def totals(self, choice: AcceleratorChoices) -> Totals | None:
+        """Return the totals of one design."""
+        return self._by_limit[self._felt(choice)]
+
+    def _felt(self, choice: AcceleratorChoices) -> int:
+        """Return how many cycle counts a rate allows; −1 where the goal is the highest rate."""
+        if choice.folding == "fastest that fits":
+            return -1
+        if choice.fps <= 0:
+            raise ConfigError(f"accelerator.fps = {choice.fps} must be above 0 for the goal 'smallest at fps'")
+        return bisect_right(self._limits, choice.clock_mhz * 1e6 / choice.fps * (1 + 1e-12))
+
+    def _fastest(self) -> Totals | None:
+        limit = fastest_limit(self._layers, self._budgets)
+        return None if limit is None else self._counted(best_within(self._layers, limit, self._budgets, "area"))
+
+    def _counted(self, chain: Chain | None) -> Totals | None:
+        if chain is None:
+            return None
+        key = chain.lanes, chain.memories
+        if key not in self._by_chain:
+            self._by_chain[key] = self._added(chain)
+        return self._by_chain[key]
+
+    def _added(self, chain: Chain) -> Totals:
+        lut, ff, bram18, dsp = chain.resources + self._shared
+        cycles = [
+            float(layer.cycles[lane, memory])
+            for layer, lane, memory in zip(self._layers, chain.lanes, chain.memories, strict=True)
+        ]
+        foldings = layer_foldings(as_folding(self._specs, self._layers, chain))
+        latency = latency_cycles(self._specs, foldings, cycles)
+        return Totals(float(lut), float(ff), round(bram18), round(dsp), max(cycles), latency)
