@@ -19,7 +19,7 @@ from fracdse.hardware.many import many_totals
 from fracdse.hardware.network import network_layers
 from fracdse.hardware.options import resources
 from fracdse.hardware.power import power_figure
-from fracdse.hardware.totals import Totals, layer_cycle_counts, network_totals, prior_totals
+from fracdse.hardware.totals import Totals, layer_cycle_counts, network_totals
 
 # Half widths of relative 90 % intervals that no fit gives: what simulation of five networks showed, rounded up, for
 # cycles with measured gates and latency; the prior's share of open gates; and the engine's structural counts, whose
@@ -58,7 +58,7 @@ def estimate(design: Design, gates: GateStatistics | None = None, folding: Foldi
     """
     if design.accelerator.architecture == "engine":
         return _engine(design)
-    totals = prior_totals(design) if gates is None and folding is None else None
+    totals = many_totals([design])[0] if gates is None and folding is None else None
     if totals is None:
         totals = network_totals(design, folding or solve(design, gates), gates)
     return _figures(design, totals, CYCLES_PRIOR_HALF_WIDTH if gates is None else CYCLES_HALF_WIDTH)

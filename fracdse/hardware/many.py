@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Hashable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
 
 import numpy as np
 
@@ -20,10 +21,18 @@ from fracdse.hardware.options import resources
 from fracdse.hardware.solver import PRICES, Chain, best_within, cheapest_chains, fastest_limit
 from fracdse.hardware.totals import Totals
 
-_NETWORK = tuple(field.name for field in fields(NetworkChoices) if field.name != "gate_threshold")
+_NETWORK = tuple(choice.name for choice in fields(NetworkChoices) if choice.name != "gate_threshold")
 _ACCELERATOR = tuple(
-    field.name for field in fields(AcceleratorChoices) if field.name not in ("clock_mhz", "fps", "folding")
+    choice.name for choice in fields(AcceleratorChoices) if choice.name not in ("clock_mhz", "fps", "folding")
 )
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What decides a design's tables and budgets; `design` is any one of the kind."""
+
+    key: Hashable
+    design: Design = field(compare=False)
 
 
 def many_totals(designs: Sequence[Design]) -> list[Totals | None]:
@@ -32,27 +41,27 @@ def many_totals(designs: Sequence[Design]) -> list[Totals | None]:
     Raises:
         ConfigError: A device is unknown, a network cannot be built, or a goal has no rate.
     """
-    groups: dict[Hashable, list[int]] = {}
+    indices: dict[_Kind, list[int]] = {}
     for index, design in enumerate(designs):
-        groups.setdefault(_kind(design), []).append(index)
+        indices.setdefault(_kind(design), []).append(index)
     totals: list[Totals | None] = [None] * len(designs)
-    for indices in groups.values():
-        group = _Group(designs[indices[0]])
-        group.prepare([design.accelerator for design in map(designs.__getitem__, indices)])
-        for index in indices:
+    for kind, members in indices.items():
+        group = _group(kind)
+        group.solve([designs[index].accelerator for index in members])
+        for index in members:
             totals[index] = group.totals(designs[index].accelerator)
     return totals
 
 
-def _kind(design: Design) -> Hashable:
-    """Return what decides a design's tables and budgets."""
+def _kind(design: Design) -> _Kind:
     network, accelerator = design.network.__dict__, design.accelerator.__dict__
-    return (
-        design.device,
-        design.image,
-        tuple([network[name] for name in _NETWORK]),
-        tuple([accelerator[name] for name in _ACCELERATOR]),
-    )
+    chosen = tuple([network[name] for name in _NETWORK]), tuple([accelerator[name] for name in _ACCELERATOR])
+    return _Kind((design.device, design.image, *chosen), design)
+
+
+@lru_cache(maxsize=10_000)
+def _group(kind: _Kind) -> _Group:
+    return _Group(kind.design)
 
 
 class _Group:
@@ -70,9 +79,9 @@ class _Group:
         self._by_limit: dict[int, Totals | None] = {}
         self._by_chain: dict[tuple[tuple[int, ...], tuple[int, ...]], Totals] = {}
 
-    def prepare(self, choices: Sequence[AcceleratorChoices]) -> None:
-        """Solve for all goals that occur."""
-        felt = {self._felt(choice) for choice in choices}
+    def solve(self, choices: Sequence[AcceleratorChoices]) -> None:
+        """Solve for all goals that occur and have not been solved."""
+        felt = {self._felt(choice) for choice in choices} - set(self._by_limit)
         rates = sorted(felt - {-1})
         if -1 in felt:
             self._by_limit[-1] = self._fastest()
@@ -90,7 +99,7 @@ class _Group:
                 self._by_limit[place] = self._counted(chain)
 
     def totals(self, choice: AcceleratorChoices) -> Totals | None:
-        """Return the totals of one design."""
+        """Return the totals of a design whose goal has been solved."""
         return self._by_limit[self._felt(choice)]
 
     def _felt(self, choice: AcceleratorChoices) -> int:
