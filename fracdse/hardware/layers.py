@@ -96,7 +96,7 @@ def units_between(
         )
         shortcut = {
             "in_channels": spec.in_channels, "producer_lanes": producer.lanes, "lanes": folding.lanes,
-            "banks": list(banks), "in_width": spec.in_width, "out_width": spec.out_width, "kernel": spec.kernel,
+            "banks": banks, "in_width": spec.in_width, "out_width": spec.out_width, "kernel": spec.kernel,
             "stride": spec.stride, "feature_bits": words.feature_bits, "shortcut_bits": spec.shortcut_bits,
             "si": spec.si is not None,
         }  # fmt: skip

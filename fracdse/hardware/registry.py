@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from fracdse.errors import ConfigError, nearest
@@ -45,8 +46,13 @@ class Unit:
 
     @property
     def terms(self) -> UnitTerms:
-        """Count the unit."""
-        return unit_terms(self.kind, self.parameters)
+        """Count the unit; equal units are counted once."""
+        return _terms(self.kind, tuple(self.parameters.items()))
+
+
+@lru_cache(maxsize=100_000)
+def _terms(kind: str, parameters: tuple[tuple[str, Any], ...]) -> UnitTerms:
+    return unit_terms(kind, dict(parameters))
 
 
 def unit_terms(kind: str, parameters: Mapping[str, Any]) -> UnitTerms:

@@ -6,6 +6,8 @@ The FIFO is written in the order of the layer before and read in this layer's, f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fracdse.hardware.memory_luts import power_of_two_at_least, rom_luts, stream_luts
 from fracdse.hardware.terms import UnitTerms
 from fracdse.memories import stream_bram18, stream_lutram_bits
@@ -26,7 +28,7 @@ def shortcut_terms(
     in_channels: int,
     producer_lanes: int,
     lanes: int,
-    banks: list[int],
+    banks: Sequence[int],
     in_width: int,
     out_width: int,
     kernel: int,
