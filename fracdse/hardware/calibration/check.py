@@ -10,7 +10,7 @@ import numpy as np
 
 from fracdse.hardware.calibration.engine_builds import RELEASED_ENGINES
 from fracdse.hardware.calibration.fit import SMALLEST_UNIT, relative_error
-from fracdse.hardware.calibration.points import Point
+from fracdse.hardware.calibration.points import Point, whole_networks
 from fracdse.hardware.calibration.refit import FITTED, Counted, counted_units
 from fracdse.hardware.calibration.simulated import read_simulated
 from fracdse.hardware.coefficients import Coefficients
@@ -49,8 +49,10 @@ def check(points: Sequence[Point], coefficients: Coefficients) -> list[CheckRow]
     rows: list[CheckRow] = []
     for resource in FITTED:
         rows += _unit_rows(units, coefficients, resource, source)
+    whole = whole_networks(points)
+    in_networks = [entry for entry in units if entry.point.network in whole]
     for name in ("lut", "ff", "bram18", "dsp"):
-        rows += _network_rows(units, coefficients, name, source)
+        rows += _network_rows(in_networks, coefficients, name, source)
     return [*rows, *_counted_rows(counted_units(points), source), *_simulated_rows(), *_engine_rows()]
 
 

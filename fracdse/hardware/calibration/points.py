@@ -54,6 +54,11 @@ class Point:
         return self.fold < 5
 
 
+def whole_networks(points: Iterable[Point]) -> frozenset[str]:
+    """Return the names of the draws that are whole networks, not samples of single units."""
+    return frozenset(point.network for point in points if point.unit == NETWORK)
+
+
 def builds_folder() -> Path:
     """Return the folder of the stored points."""
     return data_folder("hw_models") / "builds"

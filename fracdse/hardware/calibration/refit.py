@@ -11,7 +11,7 @@ import numpy as np
 from fracdse.errors import DataError
 from fracdse.hardware.calibration.conformal import conformal_half_width
 from fracdse.hardware.calibration.fit import fit, relative_error, term_matrix
-from fracdse.hardware.calibration.points import NETWORK, Point
+from fracdse.hardware.calibration.points import NETWORK, Point, whole_networks
 from fracdse.hardware.coefficients import Coefficient, Coefficients, Formula
 from fracdse.hardware.registry import unit_terms
 from fracdse.hardware.terms import UnitTerms
@@ -71,7 +71,8 @@ def refit(points: Sequence[Point], base: Coefficients, source: str) -> Coefficie
             else resources[resource][unit].half_width,
             points=len(mine),
         )
-    networks = sorted({entry.point.network for entry in units})
+    networks = whole_networks(point for point in points if not point.held_out)
+    whole = [entry for entry in units if entry.point.network in networks]
     return Coefficients(
         tool=tool,
         version=version,
@@ -80,7 +81,7 @@ def refit(points: Sequence[Point], base: Coefficients, source: str) -> Coefficie
         lut=resources["lut"],
         ff=resources["ff"],
         network_half_width={
-            resource: _network_half_width(units, left_out[resource], resource) or base.network_half_width[resource]
+            resource: _network_half_width(whole, left_out[resource], resource) or base.network_half_width[resource]
             for resource in FITTED
         },
         network_points=len(networks),

@@ -6,6 +6,9 @@ from fracdse.hardware.memory_luts import rom_luts
 from fracdse.hardware.multipliers import product_dsps
 from fracdse.hardware.terms import UnitTerms
 
+# Codes of two bits are thirds, which the scales of a layer take up; finer ones need a product.
+_SHIFTED_SHORTCUT_BITS = 2
+
 
 def sum_width(fan_in: int, clip_bits: int) -> int:
     """Return the bits of y: |y| ≤ 3·fan-in, or `clip_bits` where the layer clips to fewer."""
@@ -31,10 +34,10 @@ def post_terms(
     """
     steps = channels // lanes
     shortcut = shortcut_bits or feature_bits
-    # Scales are shifts only where the shortcut's words are: a quantised shortcut brings general constants back.
-    multiplied = 0 if power_of_two and not shortcut_bits else 1
+    # Where scales are powers of two all products are shifts, but for the codes of a shortcut of more than two bits.
+    multiplied = 0 if power_of_two else 1
     wide = constant_bits + sum_bits
-    scaled = power_of_two and shortcut_bits > 0
+    scaled = int(power_of_two and shortcut_bits > _SHIFTED_SHORTCUT_BITS)
     # The link's product is added to y before its shift narrows it, with its carry and that of the addition.
     linked_bits = shortcut + constant_bits + 1 if elastic_link and multiplied else sum_bits
     return UnitTerms(
@@ -62,7 +65,7 @@ def post_terms(
         dsp=lanes
         * (
             multiplied * product_dsps(linked_bits, constant_bits)
-            + multiplied * int(elastic_link) * product_dsps(shortcut, constant_bits)
-            + int(scaled) * product_dsps(shortcut, constant_bits)
+            + (multiplied + scaled) * int(elastic_link) * product_dsps(shortcut, constant_bits)
+            + scaled * product_dsps(shortcut, constant_bits)
         ),
     )
