@@ -171,7 +171,7 @@ def pipeline() -> Figure:
 
 def calibration() -> Figure:
     """Draw the LUTs of synthesised units that no fit has seen against their estimates, with a band of ±20 %."""
-    points = read_points(sorted(builds_folder().glob("*.csv")))
+    points = read_points(sorted(builds_folder().glob("yosys-*.csv")))
     unseen = [point for point in points if point.held_out and point.unit in FORMULAS and point.lut]
     unseen = unseen[:: -(-len(unseen) // _MOST_POINTS) or 1]
     model = coefficients_for("xcup")

@@ -91,7 +91,9 @@ class LiveProgress(Progress):
         super().__init__(study, target)
         self._running: dict[int, str] = {}
         self._last = ""
-        self._live = Live(console=Console(stderr=True), get_renderable=self._render, refresh_per_second=4)
+        # Live draws once while it is made, so what drawing needs is there before it.
+        self._console = Console(stderr=True)
+        self._live = Live(console=self._console, get_renderable=self._render, refresh_per_second=4)
 
     def __enter__(self) -> Progress:
         self._live.start()
@@ -119,7 +121,7 @@ class LiveProgress(Progress):
         for name in ("trial", *self._objectives):
             table.add_column(name, justify="right")
         rows = sorted(self.front(), key=lambda number: self._values[number][0], reverse=True)
-        room = max(1, min(_LONGEST_FRONT, self._live.console.height - _LINES_AROUND_FRONT))
+        room = max(1, min(_LONGEST_FRONT, self._console.height - _LINES_AROUND_FRONT))
         for number in rows[:room]:
             table.add_row(
                 str(number), *(format_value(n, v) for n, v in zip(self._objectives, self._values[number], strict=True))
