@@ -18,8 +18,7 @@ from fracdse.design import AcceleratorChoices, Design, ImageFormat, NetworkChoic
 from fracdse.hardware.calibration.points import builds_folder, read_points
 from fracdse.hardware.coefficients import coefficients_for
 from fracdse.hardware.estimate import layer_figures
-from fracdse.hardware.options import resources
-from fracdse.hardware.registry import FORMULAS, Unit
+from fracdse.hardware.registry import FORMULAS, unit_terms
 from fracdse.network.thermometer import thermometer_table
 from fracdse.results.plots.style import BLUE, GREEN, GREY, ORANGE, RED, SKY, new_figure, thousands, tidy, title
 
@@ -179,7 +178,7 @@ def calibration() -> Figure:
     axis = figure.subplots()
     for place, name in enumerate(sorted({point.unit for point in unseen})):
         some = [point for point in unseen if point.unit == name]
-        estimates = [resources((Unit(p.name, p.unit, p.parameters),), model)[0] for p in some]
+        estimates = [model.predict(unit_terms(p.unit, p.parameters), "lut") for p in some]
         axis.plot(
             estimates, [point.lut for point in some], "os^DvPX<>*"[place % 10], color=COLOURS[place % len(COLOURS)],
             markersize=4, alpha=0.75, markeredgewidth=0, label=name.replace("_", " "), linestyle="none",
