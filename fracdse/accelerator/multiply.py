@@ -69,7 +69,7 @@ def add_with_carry(left: Value, right: Value, carry: Value) -> Value:
     """Add two signed values and a carry bit in one carry chain."""
     if isinstance(carry, Const):
         return left + right
-    return (Cat(Const(1, 1), left).as_signed() + Cat(carry, right).as_signed()) >> 1
+    return (Cat(Const(1, 1), left).as_signed() + Cat(carry, right).as_signed()).shift_right(1)
 
 
 def multiply_add(

@@ -14,12 +14,13 @@ from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from fracdse.accelerator.arithmetic import as_signed, constant_table, saturate_word
+from fracdse.accelerator.arithmetic import as_signed, constant_table, saturate, saturate_word
 from fracdse.accelerator.counters import step_counter
 from fracdse.accelerator.multiply import is_upward_shift, multiply_add, shift_factor
 from fracdse.accelerator.pipeline import Pipeline
 from fracdse.accelerator.schedule import Schedule
 from fracdse.accelerator.streams import feature_stream, lanes_stream
+from fracdse.program.fixed_point import LINKED_BITS
 from fracdse.program.model import GatedConvProgram, IntArray
 
 
@@ -110,7 +111,7 @@ class Post(wiring.Component):
         multipliers = [int(program.multiplier[s, c]) for c in lane_channels for s in (0, 1)]
         factor = shift_factor([int(value) for value in program.multiplier.flat])
         total = multiply_add(m, pipe, y, index, multipliers, offsets, factor=factor, extra=x, extra_shift=program.shift)
-        return pipe.register(saturate_word(total >> program.shift, self._bits), name="u")
+        return pipe.register(saturate_word(as_signed(total).shift_right(program.shift), self._bits), name="u")
 
     def _of(self, lane: int, constants: IntArray) -> list[int]:
         return [int(constants[channel]) for channel in self._schedule.lane_channels(lane)]
@@ -118,7 +119,7 @@ class Post(wiring.Component):
     def _link(
         self, m: Module, pipe: Pipeline, lane: int, step: Value, y: Value, x: Value, si: Value | None
     ) -> tuple[Value, Value, Value, Value | None]:
-        """Add (link_multiplier·x + link_offset) >> link_shift to y: four stages."""
+        """Add (link_multiplier·x + link_offset) >> link_shift to y, saturated to `LINKED_BITS`: four stages."""
         program = self._program
         assert program.link_multiplier is not None
         assert program.link_offset is not None
@@ -132,7 +133,9 @@ class Post(wiring.Component):
             factor=shift_factor([int(value) for value in program.link_multiplier.flat]),
         )
         y, x, step, si = _delay(pipe, 3, y, x, step, si)
-        linked = pipe.register(y + (total >> program.link_shift), name="linked")
+        linked = pipe.register(
+            saturate(y + as_signed(total).shift_right(program.link_shift), LINKED_BITS), name="linked"
+        )
         _, x, step, si = _delay(pipe, 1, y, x, step, si)
         return linked, x, step, si
 
@@ -157,7 +160,7 @@ class Post(wiring.Component):
             factor=shift_factor([int(value) for value in program.residual_multiplier.flat]),
         )
         y, _, step, si = _delay(pipe, 3, y, x, step, si)
-        return y, total >> program.residual_shift, step, si
+        return y, as_signed(total).shift_right(program.residual_shift), step, si
 
 
 def _shifted(m: Module, step: Value, x: Value, multipliers: list[int], shift: int) -> Value:

@@ -64,7 +64,7 @@ class Squeeze(wiring.Component):
             total = Signal(signed(signed_bits(-bound - 1, bound)), name="squeezed", reset_less=True)
             with m.If(enable & valid):
                 m.d.sync += total.eq(Mux(marks[0], 0, total) + part)
-            scaled = (total + int(program.squeeze_offset[channel])) >> program.squeeze_shift
+            scaled = (total + int(program.squeeze_offset[channel])).shift_right(program.squeeze_shift)
             results.append(pipe.register(saturate(scaled, program.bits), name="a"))
         complete = pipe.valid(valid & marks[1])
         m.d.comb += [self.a.valid.eq(pipe.valid(complete)), self.a.payload.eq(Cat(results))]
@@ -79,7 +79,7 @@ class Squeeze(wiring.Component):
         product = pipe.register(operands[0] * operands[1], name="scaled")
         step = pipe.register(pipe.register(step))
         offset = constant_table(m, step, [int(program.input_offset[c]) for c in channels], name="input_offset")
-        return pipe.register(saturate((product + offset) >> program.input_shift, program.bits), name="z")
+        return pipe.register(saturate((product + offset).shift_right(program.input_shift), program.bits), name="z")
 
     def _product(self, m: Module, pipe: Pipeline, channel: int, lane: int, z: Value, step: Value) -> Value:
         weights = [int(self._program.squeeze[channel, c]) for c in self._schedule.lane_channels(lane)]

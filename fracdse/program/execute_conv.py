@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fracdse.program.execute_si import SIResult, SIRunner
-from fracdse.program.fixed_point import saturate_word, word_limits
+from fracdse.program.fixed_point import LINKED_BITS, saturate, saturate_word, word_limits
 from fracdse.program.model import GatedConvProgram, IntArray
 from fracdse.program.patches import padded, patch_rows, weight_matrix
 from fracdse.topology import GatedConvSpec
@@ -138,8 +138,7 @@ class GatedConvRunner:
             return y
         multiplier = _row(layer.link_multiplier, self._spec.out_width, np.int64)
         offset = _row(layer.link_offset, self._spec.out_width, np.int64)
-        linked: Map = y + ((multiplier * shortcut + offset) >> layer.link_shift)
-        return linked
+        return saturate(y + ((multiplier * shortcut + offset) >> layer.link_shift), LINKED_BITS)
 
     def _post(self, y: Map, shortcut: Map) -> Map:
         """Return r + v: the multiply-add of one of two lines, added to the shortcut."""
@@ -156,11 +155,11 @@ class GatedConvRunner:
         return total
 
     def _largest_total(self) -> int:
-        """Return a bound of |multiplier·y + offset| and of its sum with the residual; 2^62 where a link moves y."""
+        """Return a bound of |multiplier·y + offset| and of its sum with the residual."""
         layer = self._layer
-        if layer.link_multiplier is not None:
-            return 1 << 62
-        largest = 3 * self._spec.fan_in * int(np.abs(layer.multiplier).max())
+        linked = layer.link_multiplier is not None
+        largest_y = 1 << (LINKED_BITS - 1) if linked else 3 * self._spec.fan_in
+        largest = largest_y * int(np.abs(layer.multiplier).max())
         return largest + int(np.abs(layer.offset).max()) + (1 << (self._bits - 1))
 
 

@@ -11,6 +11,8 @@ IntArray = NDArray[np.int64]
 RealArray = NDArray[np.float64]
 LARGEST_SHIFT = 40
 SATURATED_BITS = 8
+# Bits of a convolution's sum after an Elastic-Link: the short operand of a DSP slice. |y| itself is below 2^14.
+LINKED_BITS = 18
 
 
 def word_limits(bits: int) -> tuple[int, int]:

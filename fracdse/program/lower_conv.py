@@ -9,6 +9,7 @@ from fracdse.errors import ProgramError
 from fracdse.parameters import FloatArray, GatedConvParameters, StemParameters
 from fracdse.program.fixed_point import (
     LARGEST_SHIFT,
+    LINKED_BITS,
     IntArray,
     RealArray,
     nearest_int,
@@ -98,8 +99,8 @@ def signs(weight: FloatArray) -> SignArray:
 
 
 def _largest_y(spec: GatedConvSpec) -> int:
-    """Return a bound of |y| where the PReLU's corner may lie; a link moves y, by less than 2^24."""
-    return 1 << 24 if spec.elastic_link else 3 * spec.fan_in
+    """Return a bound of |y| where the PReLU's corner may lie; with a link it has `LINKED_BITS`."""
+    return 1 << (LINKED_BITS - 1) if spec.elastic_link else 3 * spec.fan_in
 
 
 def _factors(factor: RealArray, bits: int) -> tuple[IntArray, int]:

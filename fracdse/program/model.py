@@ -21,7 +21,7 @@ Gated conv:      k = number of the channel's three thresholds t1 ≤ t2 ≤ t3 w
                  x = shortcut(u): (sum of the stride² pixels + stride²/2) >> log2(stride²) where stride > 1; with
                      `shortcut_thresholds` t of shape (C_in, 2^b − 1): code = number of t ≤ x, 2^b − 1 − code where
                      `shortcut_descending`; channels repeated as cat(x, x) up to C_out
-                 y = y + ((link_multiplier_c·x + link_offset_c) >> link_shift)        where link_multiplier is given
+                 y = sat(y + ((link_multiplier_c·x + link_offset_c) >> link_shift), 18)  where link_multiplier is given
                  s = 1 if y ≥ split_c else 0
                  r = x, or (residual_multiplier_c·x) >> residual_shift                where residual_multiplier is
                      given; `offset` makes up for its being floored

@@ -75,7 +75,7 @@ def run_conv(conv: GatedConvProgram, feature_bits, u):
         if conv.clip_bits > 0:
             y = sat(y, conv.clip_bits)
         if conv.link_multiplier is not None:
-            y += (int(conv.link_multiplier[c]) * x[c, p, q] + int(conv.link_offset[c])) >> conv.link_shift
+            y = sat(y + ((int(conv.link_multiplier[c]) * x[c, p, q] + int(conv.link_offset[c])) >> conv.link_shift), 18)
         s = 1 if y >= int(conv.split[c]) else 0
         r = x[c, p, q]
         if conv.residual_multiplier is not None:

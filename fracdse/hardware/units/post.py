@@ -5,6 +5,7 @@ from __future__ import annotations
 from fracdse.hardware.memory_luts import rom_luts
 from fracdse.hardware.multipliers import product_dsps
 from fracdse.hardware.terms import UnitTerms
+from fracdse.program.fixed_point import LINKED_BITS
 
 # Codes of two bits are thirds, which the scales of a layer take up; finer ones need a product.
 _SHIFTED_SHORTCUT_BITS = 2
@@ -36,17 +37,16 @@ def post_terms(
     shortcut = shortcut_bits or feature_bits
     # Where scales are powers of two all products are shifts, but for the codes of a shortcut of more than two bits.
     multiplied = 0 if power_of_two else 1
-    wide = constant_bits + sum_bits
+    y_bits = LINKED_BITS if elastic_link else sum_bits
+    wide = constant_bits + y_bits
     scaled = int(power_of_two and shortcut_bits > _SHIFTED_SHORTCUT_BITS)
-    # The link's product is added to y before its shift narrows it, with its carry and that of the addition.
-    linked_bits = shortcut + constant_bits + 1 if elastic_link and multiplied else sum_bits
     return UnitTerms(
         "post",
         lut={
             "word_bits": lanes * feature_bits,
             "sum_bits": lanes * sum_bits,
             "shifted_bits": 0 if multiplied else lanes * wide,
-            "split_table": lanes * rom_luts(sum_bits, steps),
+            "split_table": lanes * rom_luts(y_bits, steps),
             "multiplier_table": multiplied * lanes * rom_luts(constant_bits, 2 * steps),
             "offset_table": lanes * rom_luts(feature_bits, 2 * steps),
             "link_bits": lanes * wide if elastic_link else 0,
@@ -64,7 +64,7 @@ def post_terms(
         },
         dsp=lanes
         * (
-            multiplied * product_dsps(linked_bits, constant_bits)
+            multiplied * product_dsps(y_bits, constant_bits)
             + (multiplied + scaled) * int(elastic_link) * product_dsps(shortcut, constant_bits)
             + scaled * product_dsps(shortcut, constant_bits)
         ),
