@@ -38,6 +38,7 @@ CLASSIFIER_LATENCY = 6
 _PIPELINE_CYCLES = 22
 _STEM_DELAY = 14
 _CYCLES_OF_CONTROL = 4
+_LATE_PIXELS_OF_A_STRIDED_ROW = 5
 FoldedSpec = StemSpec | GatedConvSpec | ClassifierSpec
 
 
@@ -114,7 +115,8 @@ def _sliced_cycles(spec: GatedConvSpec, slices: int, gates: LayerGates | None) -
     """Return the cycles of one lane that takes `slices` cycles for a fan-in.
 
     After a pixel's last channel the lane is idle until its gate is known, unless the channel before has a trailing job;
-    after a trailing job it takes one cycle to go on.
+    after a trailing job it takes one cycle to go on. At stride 2 the lane waits for the pixels that a row of outputs
+    could not let in ahead: three of the row before, two of its own, each a cycle longer than its words take.
     """
     trailing = PRIOR_OPEN_FRACTION * spec.out_channels if gates is None else gates.largest_lane_count[1]
     groups = slices // SLICED_KERNEL
@@ -123,7 +125,8 @@ def _sliced_cycles(spec: GatedConvSpec, slices: int, gates: LayerGates | None) -
     arrivals = 2 * groups * spec.in_height * spec.in_width
     opened = trailing / spec.out_channels
     idle = (1 - opened) * cycles_to_a_gate(spec.in_channels, slices) + opened
-    return slices_issued + arrivals + spec.out_height * spec.out_width * idle
+    late_pixels = _LATE_PIXELS_OF_A_STRIDED_ROW if spec.stride > 1 else 0
+    return slices_issued + arrivals + spec.out_height * (spec.out_width * idle + late_pixels)
 
 
 def stem_cycles(spec: StemSpec, lanes: int, slices: int) -> float:
