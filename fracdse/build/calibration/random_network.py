@@ -17,6 +17,9 @@ from fracdse.parameters import (
 from fracdse.topology import GatedConvSpec, PoolSpec, SIBranchSpec, StemSpec, gated_convs, topology
 
 FloatArray = NDArray[np.float32]
+# Chance that a stem weight's sign changes from one level to the next. The released FracBNN network changes it more often
+# (0.22) but to and fro; with this chance the sum over a tap's levels spans as many bits as there: 4.0 at 32 levels.
+_SIGN_CHANGES = 0.07
 
 
 def random_parameters(design: Design, generator: np.random.Generator) -> NetworkParameters:
@@ -29,10 +32,13 @@ def random_parameters(design: Design, generator: np.random.Generator) -> Network
     stem = next(spec for spec in layers if isinstance(spec, StemSpec))
     pool = next(spec for spec in layers if isinstance(spec, PoolSpec))
     stem_shape = (stem.out_channels, stem.in_channels, stem.kernel, stem.kernel)
-    spread = (stem.in_channels * stem.kernel**2) ** 0.5
+    # The levels of a tap mostly agree, so a sum is spread like its taps, each about half its levels.
+    spread = 0.5 * stem.levels * (stem.colours * stem.kernel**2) ** 0.5
     return NetworkParameters(
         design,
-        StemParameters(_signs(generator, stem_shape), _norm(generator, stem.out_channels, 3 * spread, design)),
+        StemParameters(
+            _stem_signs(generator, stem_shape, stem.levels), _norm(generator, stem.out_channels, 3 * spread, design)
+        ),
         tuple(_conv(generator, spec, design) for spec in gated_convs(design)),
         ClassifierParameters(
             generator.normal(0, 0.3, (design.image.classes, pool.channels)).astype(np.float32),
@@ -101,6 +107,14 @@ def _powers(values: NDArray[np.float64]) -> FloatArray:
 
 def _normal(generator: np.random.Generator, shape: int | tuple[int, ...], mean: float, spread: float) -> FloatArray:
     return np.asarray(generator.normal(mean, spread, shape), dtype=np.float32)
+
+
+def _stem_signs(generator: np.random.Generator, shape: tuple[int, ...], levels: int) -> FloatArray:
+    """Return signs (C_out, colours·levels, 3, 3) that change seldom from one level of a tap to the next."""
+    channels, inputs, *kernel = shape
+    steps = np.where(generator.random((channels, inputs // levels, levels, *kernel)) < _SIGN_CHANGES, -1, 1)
+    steps[:, :, 0] = generator.choice([-1, 1], steps[:, :, 0].shape)
+    return np.cumprod(steps, axis=2).reshape(shape).astype(np.float32)
 
 
 def _signs(generator: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
