@@ -17,8 +17,8 @@ from fracdse.parameters import (
 from fracdse.topology import GatedConvSpec, PoolSpec, SIBranchSpec, StemSpec, gated_convs, topology
 
 FloatArray = NDArray[np.float32]
-# Chance that a stem weight's sign changes from one level to the next. The released FracBNN network changes it more often
-# (0.22) but to and fro; with this chance the sum over a tap's levels spans as many bits as there: 4.0 at 32 levels.
+# Chance that a stem weight's sign changes from one level to the next. The released FracBNN network changes it more
+# often (0.22) but to and fro; with this chance a tap's sum over its levels spans as many bits as there: 4.0 at 32.
 _SIGN_CHANGES = 0.07
 
 
@@ -114,7 +114,7 @@ def _stem_signs(generator: np.random.Generator, shape: tuple[int, ...], levels: 
     channels, inputs, *kernel = shape
     steps = np.where(generator.random((channels, inputs // levels, levels, *kernel)) < _SIGN_CHANGES, -1, 1)
     steps[:, :, 0] = generator.choice([-1, 1], steps[:, :, 0].shape)
-    return np.cumprod(steps, axis=2).reshape(shape).astype(np.float32)
+    return np.asarray(np.cumprod(steps, axis=2).reshape(shape), dtype=np.float32)
 
 
 def _signs(generator: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
