@@ -11,8 +11,9 @@ from fracdse.reports.source import ReportText
 from fracdse.reports.tables import Table, find_tables
 
 _WHAT = "HLS synthesis"
-_TITLE = re.compile(r"== (Vivado|Vitis) HLS Report for '(.*)'\s*\Z")
-_SUMMARY_TITLE = re.compile(r"== Synthesis Summary Report of '(.*)'\s*\Z")
+_TITLE = re.compile(r"== (?P<tool>Vivado|Vitis) HLS Report for '(?P<top>.*)'\s*\Z")
+_SUMMARY_TITLE = re.compile(r"== Synthesis Summary Report of '(?P<top>.*)'\s*\Z")
+_GENERAL_LINES = 40
 _VERSION = re.compile(r"\d{4}\.\d+(?:\.\d+)*")
 _RULE = re.compile(r"=+\Z")
 
@@ -25,15 +26,24 @@ def read_hls_csynth_text(source: ReportText) -> Report:
     Raises:
         ReportError: A row that the report must have is missing or unreadable, or the report is cut off.
     """
-    for line in source.lines:
-        if match := _TITLE.match(line):
-            return _read_function(source, f"{match[1]} HLS", match[2])
-        if match := _SUMMARY_TITLE.match(line):
-            return _read_solution(source, match[1])
-    raise source.missing(_WHAT, "HLS Report for")
+    titles = [
+        (index, match)
+        for index, line in enumerate(source.lines)
+        if line.startswith("== ") and (match := _TITLE.match(line) or _SUMMARY_TITLE.match(line))
+    ]
+    if not titles:
+        raise source.missing(_WHAT, "HLS Report for")
+    source, notes = source.first_of([(index - 1, match["top"]) for index, match in titles])
+    start, title = titles[0]
+    general = _general(source, start)
+    if title.re is _TITLE:
+        report = _read_function(source, replace(general, tool=f"{title['tool']} HLS", top=title["top"]))
+    else:
+        report = _read_solution(source, replace(general, tool="Vitis HLS", top=title["top"]))
+    return replace(report, notes=(*notes, *report.notes))
 
 
-def _read_function(source: ReportText, tool: str, top: str) -> Report:
+def _read_function(source: ReportText, report: Report) -> Report:
     sections = _sections(source)
     for title in ("Performance Estimates", "Utilization Estimates", "Interface"):
         if title not in sections:
@@ -43,13 +53,14 @@ def _read_function(source: ReportText, tool: str, top: str) -> Report:
     interface = list(find_tables(source, sections["Interface"]))
     if not any("RTL Ports" in table.columns for table in interface):
         raise source.missing(_WHAT, "RTL Ports")
-    report = _with_area(source, _total_row(source, area), _header(source, tool, top))
+    report = _with_area(source, _total_row(source, area), report)
     return _with_latency(source, performance, _with_clock(source, performance, report))
 
 
-def _header(source: ReportText, tool: str, top: str) -> Report:
+def _general(source: ReportText, title: int) -> Report:
+    """Read the rows below the title, which are marked with stars."""
     fields: dict[str, str] = {}
-    for line in source.lines[:80]:
+    for line in source.lines[title : title + _GENERAL_LINES]:
         name, colon, value = line.partition(":")
         if colon and name.lstrip().startswith("* "):
             fields.setdefault(name.strip().removeprefix("* "), value.strip())
@@ -59,9 +70,7 @@ def _header(source: ReportText, tool: str, top: str) -> Report:
     version = _VERSION.match(fields["Version"])
     if version is None:
         raise source.unreadable("Version", fields["Version"], "a version such as 2019.2")
-    return Report(
-        kind="csynth_rpt", name=source.name, tool=tool, version=version[0], part=fields["Target device"], top=top
-    )
+    return Report(kind="csynth_rpt", name=source.name, tool="HLS", version=version[0], part=fields["Target device"])
 
 
 def _sections(source: ReportText) -> dict[str, int]:
@@ -144,7 +153,7 @@ def _with_area(source: ReportText, row: dict[str, str], report: Report) -> Repor
     )
 
 
-def _read_solution(source: ReportText, top: str) -> Report:
+def _read_solution(source: ReportText, report: Report) -> Report:
     """Read the first row, which is the top function, of the table of modules and loops."""
     if source.text.rstrip().endswith("|"):
         raise source.cut_off("its last line is inside a table")
@@ -153,28 +162,21 @@ def _read_solution(source: ReportText, top: str) -> Report:
     if table is None or row is None:
         raise source.missing(_WHAT, "Performance & Resource Estimates")
     if not table.body[0].startswith("|+"):  # functions inside others stand further to the right
-        raise source.missing(_WHAT, f"Modules & Loops + {top}")
-    if len({len(line) for line in table.header}) != 1:
-        raise source.unreadable("Modules & Loops", " ".join(table.columns), "a header with as many cells in each line")
-    names = [" ".join(filter(None, cells)) for cells in zip(*table.header, strict=True)]
-    cells = dict(zip(table.columns, row, strict=True))
-    latency = _cycles(source, "Latency", row[_column(source, names, "Latency (cycles)")])
-    interval = _cycles(source, "Interval", row[_column(source, names, "Interval")])
-    report = _with_area(source, cells, _header(source, "Vitis HLS", top))
+        raise source.missing(_WHAT, f"Modules & Loops + {report.top}")
+    cells = dict(zip(table.columns, row, strict=True))  # by the header's last line: the first one may merge cells
+    for column in ("(cycles)", "Interval"):
+        if column not in cells:
+            raise source.missing(_WHAT, f"Modules & Loops {column}")
+    latency = _cycles(source, "Latency (cycles)", cells["(cycles)"])
+    interval = _cycles(source, "Interval", cells["Interval"])
     notes = ["the table of modules and loops prints no clock"]
     if latency is None:
         notes.append("latency is printed as '-' or '?'")
     return replace(
-        report,
+        _with_area(source, cells, report),
         latency_cycles_min=latency,
         latency_cycles_max=latency,
         interval_cycles_min=interval,
         interval_cycles_max=interval,
         notes=tuple(notes),
     )
-
-
-def _column(source: ReportText, names: list[str], name: str) -> int:
-    if name not in names:
-        raise source.missing(_WHAT, name)
-    return names.index(name)

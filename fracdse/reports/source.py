@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -48,6 +49,26 @@ class ReportText:
     def cut_off(self, where: str) -> ReportError:
         """Make the error for a report that ends before its end."""
         return ReportError(f"{self.name}: the report is cut off: {where}", hint=_CUT_OFF_HINT)
+
+    def first_of(self, starts: Sequence[tuple[int, str]]) -> tuple[ReportText, tuple[str, ...]]:
+        """Return the first of the reports that a file holds, with a note where more follow.
+
+        Args:
+            starts: The line on which each report starts, and the design that it is of.
+
+        Raises:
+            ReportError: The reports that follow are of another design.
+        """
+        if len(starts) < 2:
+            return self, ()
+        first = starts[0][1]
+        other = next((design for _, design in starts if design != first), None)
+        if other is not None:
+            raise ReportError(
+                f"{self.name}: holds reports of two designs, '{first}' and '{other}'", hint="Keep one report a file."
+            )
+        text = "\n".join(self.lines[: starts[1][0]]) + "\n"
+        return replace(self, text=text), (f"the file holds {len(starts)} reports; only the first is read",)
 
     def not_a_report(self, why: str) -> ReportError:
         """Make the error for a text of another kind."""

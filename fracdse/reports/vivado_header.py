@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from fracdse.errors import ReportError
 from fracdse.reports.source import ReportText
 
 _VERSION = re.compile(r"v\.?\s?(\d{4}\.\d+(?:\.\d+)*)")
@@ -36,17 +35,7 @@ def first_report(source: ReportText) -> tuple[ReportText, tuple[str, ...]]:
         ReportError: The reports that follow are of another design.
     """
     starts = [i for i, line in enumerate(source.lines) if line.startswith(_FIRST_FIELD)]
-    if len(starts) < 2:
-        return source, ()
-    designs = [_fields(source.lines, start).get("Design", "") for start in starts]
-    other = next((design for design in designs if design != designs[0]), None)
-    if other is not None:
-        raise ReportError(
-            f"{source.name}: holds reports of two designs, '{designs[0]}' and '{other}'",
-            hint="Keep one report a file.",
-        )
-    text = "\n".join(source.lines[: starts[1] - 1]) + "\n"
-    return replace(source, text=text), (f"the file holds {len(starts)} reports; only the first is read",)
+    return source.first_of([(start - 1, _fields(source.lines, start).get("Design", "")) for start in starts])
 
 
 def read_header(source: ReportText, what: str) -> VivadoHeader:

@@ -42,6 +42,7 @@ def read_vivado_timing(source: ReportText) -> Report:
     _require_clocks(source, periods_ns, intra, wns_ns)
     require_whole_details(source, sections, header.fields.get("Command", ""))
     main = _main_clock(source, periods_ns, intra)
+    failing_endpoints = _failing_endpoints(source, design)
     return Report(
         kind="timing",
         name=source.name,
@@ -56,8 +57,8 @@ def read_vivado_timing(source: ReportText) -> Report:
         wns_ns=wns_ns,
         tns_ns=_slack_ns(source, design, "TNS(ns)"),
         whs_ns=_slack_ns(source, design, "WHS(ns)") if "WHS(ns)" in design else None,
-        failing_endpoints=_failing_endpoints(source, design),
-        timing_met=_verdict(source, sections["Design Timing Summary"], wns_ns),
+        failing_endpoints=failing_endpoints,
+        timing_met=_verdict(source, sections["Design Timing Summary"], wns_ns, failing_endpoints),
         notes=(*notes, *_notes(design["WNS(ns)"], wns_ns, len(periods_ns), main)),
     )
 
@@ -114,7 +115,8 @@ def _failing_endpoints(source: ReportText, row: dict[str, str]) -> int | None:
     return sum(counts) if counts else None
 
 
-def _verdict(source: ReportText, start: int, wns_ns: float | None) -> bool | None:
+def _verdict(source: ReportText, start: int, wns_ns: float | None, failing_endpoints: int | None) -> bool | None:
+    """Return the report's own words, or what its slacks say where it has none."""
     if wns_ns is None:
         return None
     for line in source.lines[start : start + 40]:
@@ -122,7 +124,7 @@ def _verdict(source: ReportText, start: int, wns_ns: float | None) -> bool | Non
             return True
         if line.startswith("Timing constraints are not met"):
             return False
-    return None
+    return wns_ns >= 0 and not failing_endpoints
 
 
 def _notes(wns: str, wns_ns: float | None, clocks: int, main: str | None) -> list[str]:

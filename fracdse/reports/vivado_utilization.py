@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from fracdse.reports.figures import decimal, whole
@@ -17,6 +18,7 @@ _FF_ROWS = ("Slice Registers", "CLB Registers", "Registers")
 _DSP_ROWS = ("DSPs", "DSP Slices")
 _DSP_COLUMNS = ("DSP Blocks", "DSP48 Blocks", "DSP Slices", "DSPs")
 _MEMORY_LUT_COLUMNS = ("LUTMem", "LUTAsMem")
+_SCOPE = re.compile(r"-(?:cells|pblocks)\s+(?:\[[^\]]*\]|\{[^}]*\}|\S+)")  # figures of these alone
 
 
 def read_vivado_utilization(source: ReportText) -> Report:
@@ -31,7 +33,7 @@ def read_vivado_utilization(source: ReportText) -> Report:
     if not state:
         raise source.missing(_WHAT, "Design State")
     empty = Report(
-        kind="util_synth" if state == "Synthesized" else "util_placed",
+        kind="util_synth" if state.lower() == "synthesized" else "util_placed",
         name=source.name,
         tool="Vivado",
         version=header.version,
@@ -39,11 +41,16 @@ def read_vivado_utilization(source: ReportText) -> Report:
         top=header.design,
         design_state=state,
         speed_grade=header.speed_grade,
-        notes=notes,
+        notes=(*notes, *_scope(header.fields.get("Command", ""))),
     )
     report = _with_area(source, empty)
     require_announced_sections(source, _WHAT)
     return report
+
+
+def _scope(command: str) -> tuple[str, ...]:
+    match = _SCOPE.search(command)
+    return (f"only a part of the design is counted: {match[0]}",) if match else ()
 
 
 def _with_area(source: ReportText, empty: Report) -> Report:
@@ -75,26 +82,22 @@ def _with_flat_area(source: ReportText, tables: list[Table], empty: Report) -> R
         name = next((name for name in used if name.startswith(kind) and not name.endswith("only")), kind)
         return count(name)
 
-    def count_if_listed(name: str) -> int | None:
-        return whole(source, name, used[name]) if name in used else None
+    def part_of_memory(name: str) -> int:
+        return count(name) if memory or name in used else 0  # left out where no LUT is a memory
 
     memory = count("LUT as Memory")
-    for row in ("LUT as Distributed RAM", "LUT as Shift Register") if memory else ():
-        if row not in used:
-            raise source.missing(_WHAT, row)
-
     return replace(
         empty,
         lut=count(*_LUT_ROWS),
         lut_logic=count("LUT as Logic"),
         lut_memory=memory,
-        lut_distributed_ram=count_if_listed("LUT as Distributed RAM"),
-        lut_shift_register=count_if_listed("LUT as Shift Register"),
+        lut_distributed_ram=part_of_memory("LUT as Distributed RAM"),
+        lut_shift_register=part_of_memory("LUT as Shift Register"),
         ff=count(*_FF_ROWS),
         bram36=decimal(source, *cell("Block RAM Tile")),
         ramb36=sites("RAMB36"),
         ramb18=sites("RAMB18"),
-        uram=count("URAM") if has_uram(str(empty.part)) else count_if_listed("URAM"),
+        uram=count("URAM") if "URAM" in used or has_uram(str(empty.part)) else None,
         dsp=count(*_DSP_ROWS),
     )
 
@@ -113,20 +116,20 @@ def _with_hierarchical_area(source: ReportText, table: Table, empty: Report) -> 
     if row is None or table.body[0].startswith("|  "):  # instances inside others stand further to the right
         raise source.missing(_WHAT, f"Instance {empty.top}")
     top = dict(zip(table.columns, row, strict=True))
-    ram, shift = _count(source, top, "LUTRAMs"), _count(source, top, "SRLs")
+    ram, shift = _count_if_listed(source, top, "LUTRAMs"), _count_if_listed(source, top, "SRLs")
     ramb36, ramb18 = _count(source, top, "RAMB36"), _count(source, top, "RAMB18")
     return replace(
         empty,
         lut=_count(source, top, "Total LUTs"),
-        lut_logic=_count(source, top, "Logic LUTs"),
-        lut_memory=ram + shift,
+        lut_logic=_count_if_listed(source, top, "Logic LUTs"),
+        lut_memory=None if ram is None or shift is None else ram + shift,
         lut_distributed_ram=ram,
         lut_shift_register=shift,
         ff=_count(source, top, "FFs"),
         bram36=ramb36 + ramb18 / 2,
         ramb36=ramb36,
         ramb18=ramb18,
-        uram=_count(source, top, "URAM") if "URAM" in top else None,
+        uram=_count_if_listed(source, top, "URAM"),
         dsp=_count(source, top, *_DSP_COLUMNS),
         notes=(*empty.notes, "hierarchical: bram36 is counted from RAMB36 and RAMB18, the report prints no tiles"),
     )
@@ -146,7 +149,7 @@ def _with_system_area(source: ReportText, table: Table, empty: Report) -> Report
         lut_memory=_count(source, used, *_MEMORY_LUT_COLUMNS),
         ff=_count(source, used, "REG"),
         bram36=decimal(source, "BRAM", used["BRAM"]),
-        uram=_count(source, used, "URAM") if "URAM" in used else None,
+        uram=_count_if_listed(source, used, "URAM"),
         dsp=_count(source, used, "DSP"),
         notes=(*empty.notes, "system utilization: the figures are the kernels', without the platform"),
     )
@@ -157,3 +160,7 @@ def _count(source: ReportText, row: dict[str, str], *columns: str) -> int:
         if column in row:
             return whole(source, column, row[column])
     raise source.missing(_WHAT, columns[0])
+
+
+def _count_if_listed(source: ReportText, row: dict[str, str], column: str) -> int | None:
+    return _count(source, row, column) if column in row else None

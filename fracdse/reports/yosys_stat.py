@@ -11,7 +11,7 @@ from fracdse.reports.figures import whole
 from fracdse.reports.report import Report
 from fracdse.reports.source import ReportText
 from fracdse.reports.yosys_cells import area_of_cells
-from fracdse.reports.yosys_text import read_modules
+from fracdse.reports.yosys_text import PASS_HEADING, read_modules
 
 _WHAT = "Yosys stat"
 _VERSION = re.compile(r"\bYosys (\d+\.\d+\S*)")
@@ -29,8 +29,8 @@ def read_yosys_stat(source: ReportText) -> Report:
         ReportError: There are no statistics of cells, the top cannot be told, the cells do not add up to the printed
             number, or cells are left that are not mapped.
     """
-    is_json = source.text.lstrip().startswith("{")
-    top, total, listed = _from_json(source) if is_json else read_modules(source)
+    json_start = _json_start(source.text)
+    top, total, listed = read_modules(source) if json_start is None else _from_json(source, json_start)
     if total != sum(listed.values()):
         raise source.cut_off(f"{total} cells are announced, {sum(listed.values())} are listed")
     cells = {kind: count for kind, count in listed.items() if kind != _BOOKKEEPING}
@@ -38,6 +38,8 @@ def read_yosys_stat(source: ReportText) -> Report:
     unmapped = [kind for kind in area.unknown if kind.startswith(("$", "\\$"))]
     if unmapped:
         raise ReportError(f"{source.name}: has cells that are not mapped: {', '.join(unmapped[:5])}", hint=_HINT)
+    if cells and len(area.unknown) == len(cells):
+        raise ReportError(f"{source.name}: has no cell of an AMD device, but {', '.join(area.unknown[:5])}", hint=_HINT)
     version = _VERSION.search(source.text)
     return Report(
         kind="yosys",
@@ -61,11 +63,21 @@ def read_yosys_stat(source: ReportText) -> Report:
     )
 
 
-def _from_json(source: ReportText) -> tuple[str, int, dict[str, int]]:
+def _json_start(text: str) -> int | None:
+    """Return where the JSON starts: at once in a file of its own, below the last pass's heading in a log."""
+    heading = text.rfind(PASS_HEADING)
+    start = 0 if heading < 0 else heading + len(PASS_HEADING)
+    start += len(text) - start - len(text[start:].lstrip())
+    return start if text.startswith("{", start) else None
+
+
+def _from_json(source: ReportText, start: int) -> tuple[str, int, dict[str, int]]:
     try:
-        document = json.loads(source.text)
+        document, end = json.JSONDecoder().raw_decode(source.text, start)
     except (ValueError, RecursionError) as error:
         raise source.cut_off(f"the JSON cannot be read ({error})") from error
+    if PASS_HEADING not in source.text and source.text[end:].strip():
+        raise source.unreadable("the text behind the JSON", source.text[end:].strip(), "nothing")
     modules = _mapping(source, document.get("modules"), "modules")
     names = [name.removeprefix("\\") for name in modules]
     if "design" in document:

@@ -7,7 +7,7 @@ import re
 from fracdse.reports.source import ReportText
 
 _WHAT = "Yosys stat"
-_PASS = "Printing statistics."
+PASS_HEADING = "Printing statistics."
 _LOG_START, _LOG_END = "Yosys Open SYnthesis Suite", "End of script."
 _MODULE = re.compile(r"=== (\S.*?) ===\s*\Z")
 _HIERARCHY = "design hierarchy"
@@ -45,7 +45,7 @@ def read_modules(source: ReportText) -> tuple[str, int, dict[str, int]]:
 
 
 def _modules_of_last_pass(source: ReportText) -> dict[str, list[str]]:
-    passes = [i for i, line in enumerate(source.lines) if line.endswith(_PASS)]
+    passes = [i for i, line in enumerate(source.lines) if line.endswith(PASS_HEADING)]
     modules: dict[str, list[str]] = {}
     name: str | None = None
     for line in source.lines[passes[-1] + 1 if passes else 0 :]:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from report_samples import csynth, csynth_xml, export_text, export_xml, new_export_text, solution_csynth
+from report_samples import (
+    csynth,
+    csynth_xml,
+    export_text,
+    export_xml,
+    merged_solution_csynth,
+    new_export_text,
+    solution_csynth,
+)
 
 from fracdse.errors import ReportError
 from fracdse.reports import Report, read_report_text
@@ -80,6 +88,26 @@ def test_solution_report_reads_its_first_row() -> None:
     assert area(report) == (45298, 5847, 9, 0, None)
     assert (report.latency_cycles_min, report.interval_cycles_max, report.clock_ns) == (3835, 3836, None)
     assert read_report_text(solution_csynth("-"), "csynth.rpt").latency_cycles_max is None
+
+
+def test_solution_report_whose_header_merges_two_cells() -> None:
+    report = read_report_text(merged_solution_csynth(), "csynth.rpt")
+    assert (report.version, report.latency_cycles_min, report.interval_cycles_min) == ("2025.1", 3835, 3836)
+    assert area(report) == (45298, 5847, 9, 0, None)
+    with pytest.raises(ReportError, match=r"no 'Modules & Loops \(cycles\)'"):
+        read_report_text(merged_solution_csynth().replace("(cycles)", "(clocks)"), "csynth.rpt")
+
+
+def test_report_below_a_long_log_is_read() -> None:
+    log = "INFO: [HLS 200-10] running\n" * 200
+    assert read_report_text(log + csynth(), "x") == read_report_text(csynth(), "x")
+
+
+def test_two_functions_in_one_file_are_refused_and_one_function_twice_is_read_once() -> None:
+    with pytest.raises(ReportError, match="two designs, 'conv' and 'pool'"):
+        read_report_text(csynth() + csynth().replace("'conv'", "'pool'"), "x")
+    report = read_report_text(csynth() + csynth(latency="9"), "x")
+    assert (report.latency_cycles_max, report.notes) == (425, ("the file holds 2 reports; only the first is read",))
 
 
 def test_solution_report_without_its_first_row_is_refused() -> None:

@@ -64,9 +64,10 @@ def test_finite_slack_needs_a_clock() -> None:
         read_report_text(timing("0.5", clocks=[]), "x")
 
 
-def test_verdict_is_none_where_none_is_printed() -> None:
-    text = timing().replace("All user specified timing constraints are met.", "")
-    assert read_report_text(text, "x").timing_met is None
+@pytest.mark.parametrize(("wns", "met"), [("0.331", True), ("0.000", True), ("-0.002", False)])
+def test_slack_tells_whether_timing_is_met_where_no_verdict_is_printed(wns: str, met: bool) -> None:
+    text = timing(wns).replace("All user specified timing constraints are met.", "")
+    assert read_report_text(text, "x").timing_met is met
 
 
 def test_details_that_are_cut_off_are_noticed() -> None:

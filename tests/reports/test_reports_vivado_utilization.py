@@ -29,10 +29,32 @@ def test_uram_is_none_only_where_the_device_has_no_row_for_it() -> None:
         read_report_text(utilization().replace("xczu3egsbva484-1", "xczu7evffvc1156-2"), "x")
 
 
+def test_parts_of_memory_are_zero_where_no_lut_is_a_memory() -> None:
+    lines = utilization().replace("| 34 ", "| 0  ").split("\n")
+    kept = [line for line in lines if "Distributed RAM" not in line and "Shift Register" not in line]
+    assert len(kept) == len(lines) - 2
+    report = read_report_text("\n".join(kept), "x")
+    assert (report.lut_memory, report.lut_distributed_ram, report.lut_shift_register) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("scope", ["-cells top/conv_1", "-pblocks [get_pblocks a b]"])
+def test_report_of_a_part_of_the_design_says_so(scope: str) -> None:
+    text = utilization().replace("report_utilization -file", f"report_utilization {scope} -file")
+    report = read_report_text(text, "x")
+    assert report.notes == (f"only a part of the design is counted: {scope}",)
+
+
+def test_table_of_a_pblock_has_more_columns() -> None:
+    columns = ("Site Type", "Parent", "Child", "Non-Assigned", "Used", "Fixed", "Available", "Util%")
+    assert read_report_text(utilization(columns=columns), "x").lut == 1234
+
+
 def test_versal_names_its_rows_differently() -> None:
     text = utilization(dsp_row="DSP Slices").replace("CLB Registers", "Registers")
+    text = text.replace("RAMB36/FIFO*", "RAMB36E5    ").replace("RAMB36E2 only", "RAMB36E5_INT ")
+    text = text.replace("| RAMB18 ", "| RAMB18E5* ", 1)
     report = read_report_text(text, "x")
-    assert (report.ff, report.dsp) == (2345, 7)
+    assert (report.ff, report.dsp, report.ramb36, report.ramb18) == (2345, 7, 12, 1)
 
 
 @pytest.mark.parametrize("state", ["Optimized", "Fully Placed", "Routed", "Physopt postRoute"])
@@ -89,6 +111,29 @@ def test_first_row_of_a_hierarchical_report_is_the_design(column: str) -> None:
     assert (report.lut, report.lut_logic, report.lut_memory, report.ff) == (100, 90, 10, 200)
     assert (report.bram36, report.uram, report.dsp, report.kind) == (3.5, 2, 5, "util_placed")
     assert read_report_text(hierarchical_utilization(uram=False), "x").uram is None
+
+
+def test_hierarchical_report_of_few_columns() -> None:
+    text = hierarchical_utilization()
+    for column in ("Logic LUTs", "LUTRAMs", "SRLs"):
+        text = _without_column(text, column)
+    report = read_report_text(text, "x")
+    assert (report.lut, report.lut_logic, report.lut_memory, report.ff) == (100, None, None, 200)
+    with pytest.raises(ReportError, match="no 'RAMB18'"):
+        read_report_text(_without_column(text, "RAMB18"), "x")
+
+
+def _without_column(text: str, column: str) -> str:
+    lines = text.split("\n")
+    header = next(line for line in lines if f"| {column} " in line)
+    place = header[: header.index(column)].count("|")
+    return "\n".join(_without_cell(line, place) for line in lines)
+
+
+def _without_cell(line: str, place: int) -> str:
+    mark = "+" if line.startswith("+-") else "|"
+    cells = line.split(mark)
+    return mark.join(cells[:place] + cells[place + 1 :]) if len(cells) > place + 1 and line[:1] in "|+" else line
 
 
 def test_hierarchical_report_with_percentages() -> None:

@@ -86,6 +86,23 @@ def test_cells_that_are_not_mapped_are_refused(kind: str) -> None:
         read_report_text(yosys_text(cells=[(kind, 3)]), "x")
 
 
+def test_cells_of_another_maker_alone_are_refused() -> None:
+    with pytest.raises(ReportError, match="no cell of an AMD device, but SB_DFF, SB_LUT4"):
+        read_report_text(yosys_text(cells=[("SB_LUT4", 12), ("SB_DFF", 3)]), "x")
+
+
+def test_json_in_a_log_is_read_and_its_last_pass_counts() -> None:
+    log = f"3. Printing statistics.\n\n{as_json({'LUT6': 9})}\n\n4. Printing statistics.\n\n{as_json({'LUT6': 5})}\n"
+    assert read_report_text(log + "\nEnd of script.\n", "x").lut == 5
+    with pytest.raises(ReportError, match="JSON cannot be read"):
+        read_report_text(log[:-20], "x")
+
+
+def test_two_documents_in_one_json_file_are_refused() -> None:
+    with pytest.raises(ReportError, match="behind the JSON"):
+        read_report_text(as_json({"LUT6": 9}) + as_json({"LUT6": 5}), "x")
+
+
 def test_black_boxes_are_noted() -> None:
     report = read_report_text(as_json({"LUT6": 2, "my_ip": 1}), "x")
     assert report.notes == ("not counted, area not known: my_ip",)
