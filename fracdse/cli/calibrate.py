@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -22,6 +22,7 @@ _SHOWN = (
     "version",
     "part",
     "top",
+    "design_state",
     "lut",
     "ff",
     "bram36",
@@ -30,6 +31,8 @@ _SHOWN = (
     "dsp",
     "clock_ns",
     "wns_ns",
+    "latency_cycles_min",
+    "latency_cycles_max",
 )
 
 
@@ -96,10 +99,11 @@ def _show(files: Sequence[Path], format_: str, out: Path | None) -> None:
 
 def _shown_lines(entry: dict[str, object]) -> str:
     if "error" in entry:
-        return f"{entry['file']}\n    error: {entry['error']}"
+        return f"{entry['file']}\n    error: {entry['error']}\n    {entry['hint']}"
     known = [f"{name} {entry[name]}" for name in _SHOWN if entry.get(name) is not None]
     known += [f"{name} {value}" for name, value in entry.items() if name.endswith("_w") and value is not None]
-    return f"{entry['file']}\n    {', '.join(known)}"
+    notes = (f"note: {note}" for note in cast("list[str]", entry["notes"]))
+    return "\n    ".join([str(entry["file"]), ", ".join(known), *notes])
 
 
 def _synthesise(units: int, seed: int, jobs: int | None, family: str) -> None:

@@ -24,6 +24,7 @@ LISTED_FIELDS = (
     "dsp",
     "clock_ns",
     "wns_ns",
+    "timing_met",
     "latency_cycles_min",
     "latency_cycles_max",
     *POWER_FIELDS,

@@ -43,6 +43,7 @@ def read_vivado_timing(source: ReportText) -> Report:
     require_whole_details(source, sections, header.fields.get("Command", ""))
     main = _main_clock(source, periods_ns, intra)
     failing_endpoints = _failing_endpoints(source, design)
+    timing_met = _verdict(source, sections["Design Timing Summary"], wns_ns, failing_endpoints)
     return Report(
         kind="timing",
         name=source.name,
@@ -58,8 +59,12 @@ def read_vivado_timing(source: ReportText) -> Report:
         tns_ns=_slack_ns(source, design, "TNS(ns)"),
         whs_ns=_slack_ns(source, design, "WHS(ns)") if "WHS(ns)" in design else None,
         failing_endpoints=failing_endpoints,
-        timing_met=_verdict(source, sections["Design Timing Summary"], wns_ns, failing_endpoints),
-        notes=(*notes, *_notes(design["WNS(ns)"], wns_ns, len(periods_ns), main)),
+        timing_met=timing_met,
+        notes=(
+            *notes,
+            *(["timing is not met"] if timing_met is False else []),
+            *_notes(design["WNS(ns)"], wns_ns, len(periods_ns), main),
+        ),
     )
 
 

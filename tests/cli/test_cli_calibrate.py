@@ -121,6 +121,17 @@ def test_show_prints_what_was_read_and_the_error_of_what_was_not(tmp_path: Path)
     assert result.exit_code == 1
 
 
+def test_shown_table_has_latencies_notes_and_hints(tmp_path: Path) -> None:
+    stat, bad = tmp_path / "stat.txt", tmp_path / "bad.rpt"
+    stat.write_text(YOSYS_STAT.replace("LUT6", "my_ip"))
+    bad.write_text("not a report")
+    output = run("--show", str(stat), str(bad)).output
+    assert "    kind yosys, tool Yosys, top accelerator, lut 5, ff 4" in output
+    assert "    note: not counted, area not known: my_ip" in output
+    assert "    error: " in output
+    assert "    Known are report_utilization" in output
+
+
 def test_the_check_is_a_table_csv_and_json_of_the_same_rows(tmp_path: Path) -> None:
     rows = json.loads(run("--check", "--format", "json").output)
     listed = list(csv.DictReader(io.StringIO(run("--check", "--format", "csv").output)))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from fracdse.cli.calibrate import command
 from fracdse.errors import ReportError
 from fracdse.reports import Report, read_report, read_report_text
 
@@ -70,6 +73,18 @@ def test_every_report_reads_to_the_figures_of_the_index(shared: Path, index: lis
     assert len(index) == 208
     found = [text for row in index for text in differences(row, read_report(shared / "reports" / row["file"]))]
     assert not found, "\n".join(found)
+
+
+def test_command_shows_the_figures_of_the_index(shared: Path, index: list[dict[str, str]]) -> None:
+    files = [str(shared / "reports" / row["file"]) for row in index]
+    result = CliRunner().invoke(command, ["--show", *files, "--format", "json"])
+    assert result.exit_code == 0
+    entries = json.loads(result.output)
+    assert [entry["file"] for entry in entries] == files
+    for row, entry in zip(index, entries, strict=True):
+        assert {name: entry[name] for name in FIGURES} == {
+            name: float(row[name]) if row[name] else None for name in FIGURES
+        }, row["file"]
 
 
 def test_half_of_a_report_is_an_error_or_reads_to_the_same_figures(shared: Path, index: list[dict[str, str]]) -> None:

@@ -17,6 +17,7 @@ def test_summary_of_one_clock() -> None:
 def test_missed_timing_is_kept_and_marked() -> None:
     report = read_report_text(timing("-5.399", met=False), "x")
     assert (report.wns_ns, report.timing_met) == (-5.399, False)
+    assert report.notes[0] == "timing is not met"
 
 
 def test_clock_is_the_one_with_the_most_endpoints() -> None:
