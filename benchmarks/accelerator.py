@@ -87,7 +87,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     rtlil = to_rtlil(program, folding, 1)
     generated = time.perf_counter() - started
     found: dict[str, Any] = {
-        "lanes": " ".join(map(lanes_text, layer_foldings(folding))),
+        "lanes": " ".join(lanes_text(layer.lanes, layer.slices) for layer in layer_foldings(folding)),
         "weights in": " ".join(layer.weight_memory for layer in folding.convs),
         "RTLIL s": round(generated, 1),
     }

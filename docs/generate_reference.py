@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from fracdse.design import AcceleratorChoices, Design, NetworkChoices, design_fields
+from fracdse.design import AcceleratorChoices, NetworkChoices, design_fields
 from fracdse.hardware.devices import device_names
-from fracdse.records import TrialRecord
-from fracdse.results.table import HARDWARE_COLUMNS, trial_row
+from fracdse.results.table import HARDWARE_COLUMNS, column_names
 from fracdse.search.samplers import SAMPLERS
 from fracdse.space.objectives import DIRECTIONS, HARDWARE_NAMES
 from fracdse.space.sections import DataSection, SearchSection
@@ -59,13 +58,12 @@ def search_space_page() -> str:
 
 def columns_page() -> str:
     """Return the page of all columns of `fracdse report --format csv` and of `Study.trials`."""
-    row = trial_row(TrialRecord(0, "complete", Design(), {}, 0))
     meanings = dict(texts.COLUMNS) | texts.FIGURES | texts.NETWORK
     meanings |= {f"accelerator_{name}": text for name, text in texts.ACCELERATOR.items()}
     for name in HARDWARE_COLUMNS:
         meanings |= {f"{name}_low": f"Lower end of the 90 % interval of `{name}`."}
         meanings |= {f"{name}_high": f"Upper end of the 90 % interval of `{name}`."}
-    rows = [(f"`{name}`", meanings[name]) for name, _ in _checked(row, meanings)]
+    rows = [(f"`{name}`", meanings[name]) for name, _ in _checked(dict.fromkeys(column_names()), meanings)]
     return _page(
         [
             "# Every column of the table of trials",

@@ -47,9 +47,9 @@ class LayerFolding:
     slices: int = 1
 
 
-def lanes_text(layer: LayerFolding) -> str:
-    """Return lanes for people: '8', or '1/6' for one lane that takes six cycles for a fan-in."""
-    return str(layer.lanes) if layer.slices == 1 else f"{layer.lanes}/{layer.slices}"
+def lanes_text(lanes: int, slices: int) -> str:
+    """Return lanes for people: '8', '1/6' for one lane that takes six cycles for a fan-in, '' for a layer of none."""
+    return f"{lanes}/{slices}" if slices > 1 else str(lanes or "")
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,10 @@ def _table(design: Design, figures: HardwareFigures, folding: Folding | None, ga
         lines.append(row.rstrip())
     if folding is not None:
         lines.append(
-            "lanes " + " ".join(lanes_text(layer) for layer in (folding.stem, *folding.convs, folding.classifier))
+            "lanes "
+            + " ".join(
+                lanes_text(layer.lanes, layer.slices) for layer in (folding.stem, *folding.convs, folding.classifier)
+            )
         )
         lines.append("weights in " + " ".join(layer.weight_memory for layer in folding.convs))
     lines.append(

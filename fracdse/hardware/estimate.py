@@ -36,6 +36,7 @@ class LayerFigures:
 
     name: str
     lanes: int
+    slices: int
     weight_memory: str
     lut: float
     ff: float
@@ -118,14 +119,14 @@ def layer_figures(
     coefficients = coefficients_for(device.family, device.die)
     units = network_units(network, folding, words_of(design, network, device.family))
     rows = [
-        (spec.name, layer.lanes, layer.weight_memory)
+        (spec.name, layer.lanes, layer.slices, layer.weight_memory)
         for spec, layer in zip(specs, layer_foldings(folding), strict=True)
     ]
     cycles = {spec.name: value for spec, value in zip(specs, layer_cycle_counts(design, folding, gates), strict=True)}
     figures = []
-    for name, lanes, memory in [*rows[:-1], ("pool", 0, ""), rows[-1], ("system", 0, "")]:
+    for name, lanes, slices, memory in [*rows[:-1], ("pool", 0, 1, ""), rows[-1], ("system", 0, 1, "")]:
         lut, ff, bram18, dsp = resources(tuple(unit for unit in units if unit.layer == name), coefficients)
-        figures.append(LayerFigures(name, lanes, memory, lut, ff, int(bram18), int(dsp), cycles.get(name, 0.0)))
+        figures.append(LayerFigures(name, lanes, slices, memory, lut, ff, int(bram18), int(dsp), cycles.get(name, 0.0)))
     return tuple(figures)
 
 

@@ -205,7 +205,7 @@ def _infeasible(
         f"{name} {used:,.0f} of {have:,.0f}"
         for name, used, have in zip(RESOURCES, chain.resources, budgets, strict=True)
     )
-    lanes = ", ".join(lanes_text(layer) for layer in folding.convs)
+    lanes = ", ".join(lanes_text(layer.lanes, layer.slices) for layer in folding.convs)
     goal = "" if limit is None else f" at {design.accelerator.fps:g} frames/s"
     return FoldingInfeasible(
         f"no folding of this design fits {design.device}{goal}: {binding} binds, {shares[binding] - 1:.1%} above what "

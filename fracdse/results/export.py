@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fracdse.records import TrialRecord
-from fracdse.results.table import KINDS, trial_row
+from fracdse.results.table import KINDS, column_names, trial_row
 
 
 def rows_with_kinds(records: Sequence[TrialRecord]) -> list[dict[str, Any]]:
@@ -26,7 +26,7 @@ def to_csv(records: Sequence[TrialRecord]) -> str:
     """Return comma-separated values with a header; cells that spreadsheets would run as formulas are quoted."""
     buffer = io.StringIO()
     rows = rows_with_kinds(records)
-    writer = csv.DictWriter(buffer, fieldnames=list(rows[0]) if rows else ["number", "state"], lineterminator="\n")
+    writer = csv.DictWriter(buffer, fieldnames=column_names(), lineterminator="\n")
     writer.writeheader()
     writer.writerows([{name: _plain_cell(value) for name, value in row.items()} for row in rows])
     return buffer.getvalue()

@@ -27,6 +27,7 @@ def layer_rows(design: Design, gates: GateStatistics | None) -> list[dict[str, A
                 "operation": line.operation if line else "streams, registers, control",
                 "open_fraction": line.open_fraction if line else None,
                 "lanes": figures.lanes,
+                "slices": figures.slices,
                 "weight_memory": figures.weight_memory,
                 "cycles": figures.cycles,
                 "lut": figures.lut,

@@ -11,6 +11,7 @@ from typing import Any
 from fracdse.design import Design
 from fracdse.errors import FracdseError
 from fracdse.figures import Figure, HardwareFigures
+from fracdse.folding import lanes_text
 from fracdse.pareto import Direction
 from fracdse.records import TrialRecord
 from fracdse.results.choose import choose
@@ -76,7 +77,8 @@ def _hardware_parts(design: Design) -> list[str]:
     parts = [_budget(design, figures), _table(["figure", "value", "kind"], rows)]
     if design.accelerator.architecture == "dataflow":
         names = ("name", "operation", "output", "lanes", "cycles", "lut", "ff", "bram18", "dsp")
-        layers = _escaped([[_cell(row[name]) for name in names] for row in layer_rows(design, None)])
+        found = [row | {"lanes": lanes_text(row["lanes"], row["slices"])} for row in layer_rows(design, None)]
+        layers = _escaped([[_cell(row[name]) for name in names] for row in found])
         parts.append(f"<details><summary>Layers</summary>{_table(names, layers, texts=2)}</details>")
     return parts
 

@@ -14,12 +14,16 @@ _BAR_CELLS = 24
 
 @dataclass(frozen=True)
 class LayerLine:
-    """One layer as a reader wants it: name, shape of its output, what it is, lanes, open fraction (None: no gate)."""
+    """One layer as a reader wants it: name, shape of its output, what it is, lanes, open fraction (None: no gate).
+
+    `lanes` is 0 where a layer has none, or where they are not known.
+    """
 
     name: str
     output: str
     operation: str
-    lanes: int | None
+    lanes: int
+    slices: int
     weight_memory: str
     open_fraction: float | None
 
@@ -38,7 +42,8 @@ def layer_lines(design: Design, folding: Folding | None, gates: GateStatistics |
                 spec.name,
                 _output(spec),
                 _operation(spec),
-                plan.lanes if plan else None,
+                plan.lanes if plan else 0,
+                plan.slices if plan else 1,
                 plan.weight_memory if plan else "",
                 open_fractions.get(spec.name),
             )

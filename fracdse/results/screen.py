@@ -11,7 +11,7 @@ from rich.text import Text
 
 from fracdse.errors import InfeasibleError, StudyError
 from fracdse.figures import Figure
-from fracdse.folding import Folding
+from fracdse.folding import Folding, lanes_text
 from fracdse.hardware.devices import load_device
 from fracdse.hardware.folding import solve
 from fracdse.pareto import Direction
@@ -105,7 +105,9 @@ def _network_table(record: TrialRecord, width: int) -> Table:
     table.add_column("gates open", no_wrap=True)
     for name in resources:
         table.add_column(name.upper(), justify="right", no_wrap=True)
-    for line in layer_lines(record.design, folding, record.gates):
+    lines = layer_lines(record.design, folding, record.gates)
+    is_sliced = any(line.slices > 1 for line in lines)
+    for line in lines:
         cost = costs.get(line.name, {})
         cycles = cost.get("cycles", 0.0)
         words = [*([line.output] if width >= _MIDDLE else []), *([line.operation] if width >= _VERY_WIDE else [])]
@@ -113,11 +115,12 @@ def _network_table(record: TrialRecord, width: int) -> Table:
         share = line.open_fraction
         gate = "" if share is None else f"{bar(share, 10 if width >= _WIDE else 5)} {100 * share:.0f} %"
         used = [number_text(round(cost[name])) if name in cost else "" for name in resources]
-        table.add_row(
-            line.name, *words, str(line.lanes or ""), f"{cycles:,.0f}{mark}" if cycles else "", gate, *used
-        )  # fmt: skip
+        timed = f"{cycles:,.0f}{mark}" if cycles else ""
+        table.add_row(line.name, *words, lanes_text(line.lanes, line.slices), timed, gate, *used)
     if slowest:
-        table.caption, table.caption_justify = Text("◂ the slowest layer: it sets the frame rate"), "left"
+        sliced = "\n1/n: one lane that takes n cycles for every fan-in, a slice of it a cycle"
+        caption = "◂ the slowest layer: it sets the frame rate" + (sliced if is_sliced else "")
+        table.caption, table.caption_justify = Text(caption), "left"
     return table
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fracdse.design import Design
 from fracdse.figures import Figure, Kind
 from fracdse.records import TrialRecord
 from fracdse.space.objectives import DIRECTIONS
@@ -55,6 +56,11 @@ def trial_row(record: TrialRecord, kind: Kind = "estimated") -> dict[str, Any]:
     return row
 
 
+def column_names() -> list[str]:
+    """Return the columns of a table of trials, which are the same for every trial."""
+    return list(trial_row(TrialRecord(number=0, state="waiting", design=Design(), params={}, seed=0)))
+
+
 def hardware_columns(figures: Mapping[str, Figure]) -> dict[str, float | None]:
     """Return name, name_low and name_high of every hardware figure; empty for those that are not given."""
     columns: dict[str, float | None] = {}
@@ -86,4 +92,4 @@ def trials_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:
     import pandas as pd
 
     rows = [trial_row(record) for record in sorted(records, key=lambda record: record.number)]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=column_names())

@@ -21,10 +21,28 @@ from fracdse.results.plots.style import save_figure
 
 OBJECTIVES = {"accuracy": "maximize", "bram18": "minimize"}
 LAYERS = [
-    {"name": "stem", "lut": 100, "ff": 50, "bram18": 0, "dsp": 0, "cycles": 64.0, "lanes": 1},
-    {"name": "stage1.block0.conv1", "lut": 200, "ff": 60, "bram18": 2, "dsp": 1, "cycles": 90.0, "lanes": 2},
-    {"name": "stage1.block0.conv2", "lut": 300, "ff": 70, "bram18": 3, "dsp": 1, "cycles": 90.0, "lanes": 2},
-    {"name": "system", "lut": 400, "ff": 80, "bram18": 0, "dsp": 0, "cycles": 0.0, "lanes": 0},
+    {"name": "stem", "lut": 100, "ff": 50, "bram18": 0, "dsp": 0, "cycles": 64.0, "lanes": 1, "slices": 1},
+    {
+        "name": "stage1.block0.conv1",
+        "lut": 200,
+        "ff": 60,
+        "bram18": 2,
+        "dsp": 1,
+        "cycles": 90.0,
+        "lanes": 2,
+        "slices": 1,
+    },
+    {
+        "name": "stage1.block0.conv2",
+        "lut": 300,
+        "ff": 70,
+        "bram18": 3,
+        "dsp": 1,
+        "cycles": 90.0,
+        "lanes": 2,
+        "slices": 1,
+    },
+    {"name": "system", "lut": 400, "ff": 80, "bram18": 0, "dsp": 0, "cycles": 0.0, "lanes": 0, "slices": 1},
 ]
 
 
@@ -67,6 +85,8 @@ def test_without_accuracy_the_first_objective_goes_up(make_record) -> None:
 
 
 def test_of_many_bottlenecks_the_first_speaks_for_all() -> None:
+    sliced = layer_cycles([{"name": "conv", "cycles": 1200.0, "lanes": 1, "slices": 12}])
+    assert layer_notes(sliced) == ["1,200, 1 lane, 12 slices  ◂ bottleneck"]
     assert layer_notes(layer_cycles(LAYERS)) == ["64, 1 lane", "90, 2 lanes  ◂ bottleneck (2 layers)", "90, 2 lanes"]
 
 

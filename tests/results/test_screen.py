@@ -1,6 +1,7 @@
 """`fracdse show`: what is on the screen at every width, without colours, and how neighbours differ."""
 
 import io
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -47,6 +48,16 @@ def test_a_wide_screen_says_what_layers_do_and_take(records) -> None:
     assert "binary conv" in row
     assert len(row.split()) >= 9
     assert "binary conv" not in screen(records, "0", width=80)
+
+
+def test_sliced_lanes_are_shown_and_explained(records) -> None:
+    slow = AcceleratorChoices(folding="smallest at fps", fps=1000)
+    design = Design(ImageFormat(8, 8, 1, 10), NetworkChoices(depth=8, width=16), slow)
+    text = screen([replace(records[0], design=design)], "0")
+    row = next(line for line in text.splitlines() if line.startswith("stage3.block0.conv2"))
+    assert re.search(r" 1/\d+ ", row)
+    assert "1/n: one lane that takes n cycles" in text
+    assert "1/n" not in screen(records, "0")
 
 
 def test_neighbours_are_said_as_differences(records) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from fracdse.figures import Figure
 from fracdse.results.export import to_csv, to_json
-from fracdse.results.table import trials_frame
+from fracdse.results.table import column_names, trials_frame
 from fracdse.results.terminal import trials_table
 
 OBJECTIVES = {"accuracy": "maximize", "bram18": "minimize"}
@@ -38,7 +38,9 @@ def test_a_reason_that_looks_like_a_formula_stays_text(make_record) -> None:
 
 
 def test_an_empty_study_is_a_table_without_rows() -> None:
-    assert to_csv([]) == "number,state\n"
+    assert to_csv([]) == ",".join(column_names()) + "\n"
+    assert trials_frame([]).columns.tolist() == column_names()
+    assert len(trials_frame([])) == 0
     assert json.loads(to_json([]))["trials"] == []
 
 

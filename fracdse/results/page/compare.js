@@ -113,7 +113,7 @@ function network(layers) {
     const row = element("tr", null, layer.cycles === slowest && slowest ? "slowest" : "");
     const name = element("td", layer.name, "layer");
     name.append(element("small", layer.operation));
-    row.append(name, element("td", layer.output, "output"), element("td", layer.lanes || "", "number"));
+    row.append(name, element("td", layer.output, "output"), element("td", layer.slices > 1 ? `${layer.lanes}/${layer.slices}` : layer.lanes || "", "number"));
     for (const [key, , kind] of LAYER_BARS) row.append(barCell(layer[key], most[key], key, kind));
     table.append(row);
   }

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LayerCycles:
-    """One layer: its cycles a frame, its lanes, and whether no layer is slower."""
+    """One layer: its cycles a frame, its lanes and in how many slices each takes a fan-in, and if none is slower."""
 
     name: str
     cycles: float
-    lanes: int | None
+    lanes: int
+    slices: int
     bottleneck: bool
 
 
@@ -30,7 +31,9 @@ def layer_cycles(rows: Sequence[Mapping[str, Any]]) -> list[LayerCycles]:
     """
     timed = [row for row in rows if row["cycles"]]
     slowest = max((row["cycles"] for row in timed), default=0)
-    return [LayerCycles(row["name"], row["cycles"], row["lanes"], row["cycles"] == slowest) for row in timed]
+    return [
+        LayerCycles(row["name"], row["cycles"], row["lanes"], row["slices"], row["cycles"] == slowest) for row in timed
+    ]
 
 
 def layer_notes(layers: Sequence[LayerCycles]) -> list[str]:
@@ -39,6 +42,7 @@ def layer_notes(layers: Sequence[LayerCycles]) -> list[str]:
     notes = []
     for layer in layers:
         lanes = f", {layer.lanes} lane{'' if layer.lanes == 1 else 's'}" if layer.lanes else ""
+        lanes += f", {layer.slices} slices" if layer.slices > 1 else ""
         mark = ""
         if slowest[:1] == [layer.name]:
             mark = "  ◂ bottleneck" + (f" ({len(slowest)} layers)" if len(slowest) > 1 else "")
