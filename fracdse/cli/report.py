@@ -112,6 +112,7 @@ def _write_page(opened: Study, records: list[TrialRecord], path: Path) -> None:
 
     from fracdse.results.html import render_page
     from fracdse.results.page_data import PageContext
+    from fracdse.search.command_lines import command_lines
 
     search = opened.space.search
     facts = {
@@ -122,7 +123,7 @@ def _write_page(opened: Study, records: list[TrialRecord], path: Path) -> None:
         "trials asked for": str(search.trials),
         "first trial": min((record.started for record in records if record.started), default="none"),
         "last trial": max((record.finished for record in records if record.finished), default="none"),
-    }
+    } | {f"command of {line.given.replace('T', ' ')}": line.text for line in command_lines(opened)}
     context = PageContext(
         opened.name, opened.space.objectives, opened.space.to_toml(), list(opened.space.searched), facts
     )

@@ -41,11 +41,13 @@ if TYPE_CHECKING:
 def command(space: str | None, **options: Any) -> None:
     """Search SPACE, a TOML file or one of digits, cifar10 and imagenet (default: search_spaces/digits.toml)."""
     from fracdse.cli.search_progress import LiveProgress, PlainProgress, Progress, records_summary
+    from fracdse.search.command_lines import keep_command_line
     from fracdse.search.driver import Plan, drive
     from fracdse.search.loop import Budget, require_feasible
 
     signal.signal(signal.SIGTERM, _interrupt)
     study, data = _resumed(space, options) if options["resume"] else _new(space, options)
+    keep_command_line(study, ["fracdse", *sys.argv[1:]])
     sampler = options["sampler"] or study.space.search.sampler
     target = _target(study, sampler, options["trials"])
     plan = Plan(

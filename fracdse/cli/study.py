@@ -35,7 +35,8 @@ def list_(storage: str | None) -> None:
 @click.argument("study", required=False)
 @STORAGE
 def show(study: str | None, storage: str | None) -> None:
-    """Show what STUDY (the newest if left out) is and how far it is."""
+    """Show what STUDY (the newest if left out) is, how far it is, and what searched it."""
+    from fracdse.search.command_lines import command_lines
     from fracdse.search.study import open_study
 
     opened = open_study(study, storage)
@@ -52,6 +53,7 @@ def show(study: str | None, storage: str | None) -> None:
         "constraints": ", ".join(map(str, opened.space.constraints)) or "none",
         "data": opened.space.data.name,
         "training": f"{sum(sum(record.seconds.values()) for record in records):,.0f} s",
+        "commands": ("\n" + " " * 13).join(f"{line.text}  ({line.given})" for line in command_lines(opened)) or "none",
     }
     for name, value in rows.items():
         click.echo(f"{name:<12} {value}")
@@ -96,12 +98,14 @@ def export(study: str | None, out: Path | None, storage: str | None) -> None:
     """Write STUDY (the newest if left out) as one JSON document: space, trials, figures."""
     from dataclasses import asdict
 
+    from fracdse.search.command_lines import command_lines
     from fracdse.search.study import open_study
 
     opened = open_study(study, storage)
     document = {
         "name": opened.name,
         "fracdse_version": opened.version,
+        "commands": [asdict(line) for line in command_lines(opened)],
         "space": opened.space.to_plain(),
         "trials": [asdict(record) for record in opened.records()],
     }

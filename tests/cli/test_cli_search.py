@@ -89,6 +89,8 @@ def test_search_resume_and_the_study_commands(capsys: pytest.CaptureFixture[str]
     assert "mine" in fracdse_here(capsys, "study", "list")[1]
     shown = fracdse_here(capsys, "study", "show")[1]
     assert re.search(r"trials +5 of 16 planned: 5 complete", shown)
+    assert re.search(r"commands +fracdse search .*--study mine", shown)
+    assert "fracdse search --resume --trials 5 --workers 1 --quiet" in shown
     assert fracdse_here(capsys, "study", "check")[0] == 0
     exported = json.loads(fracdse_here(capsys, "study", "export")[1])
     assert [trial["state"] for trial in exported["trials"]] == ["complete"] * 5
