@@ -16,25 +16,6 @@ from fracdse.errors import ConfigError, DataError, ExitCode
 if TYPE_CHECKING:
     from fracdse.hardware.calibration.check import CheckRow
 
-_SHOWN = (
-    "kind",
-    "tool",
-    "version",
-    "part",
-    "top",
-    "design_state",
-    "lut",
-    "ff",
-    "bram36",
-    "bram18",
-    "uram",
-    "dsp",
-    "clock_ns",
-    "wns_ns",
-    "latency_cycles_min",
-    "latency_cycles_max",
-)
-
 
 @click.command("calibrate")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
@@ -100,8 +81,7 @@ def _show(files: Sequence[Path], format_: str, out: Path | None) -> None:
 def _shown_lines(entry: dict[str, object]) -> str:
     if "error" in entry:
         return f"{entry['file']}\n    error: {entry['error']}\n    {entry['hint']}"
-    known = [f"{name} {entry[name]}" for name in _SHOWN if entry.get(name) is not None]
-    known += [f"{name} {value}" for name, value in entry.items() if name.endswith("_w") and value is not None]
+    known = [f"{name} {value}" for name, value in entry.items() if name not in ("file", "notes") and value is not None]
     notes = (f"note: {note}" for note in cast("list[str]", entry["notes"]))
     return "\n    ".join([str(entry["file"]), ", ".join(known), *notes])
 
