@@ -1,14 +1,18 @@
 import csv
 import io
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from fracdse.cli.calibrate import command
+from fracdse.data_files import data_folder
 from fracdse.design import Design, NetworkChoices
 from fracdse.errors import ConfigError
+from fracdse.hardware import coefficients
 from fracdse.hardware.calibration import own_builds
 from fracdse.hardware.calibration.own_builds import collect_builds, refit_on_builds
 from fracdse.hardware.estimate import estimate
@@ -95,6 +99,52 @@ Table of Contents
 """
 
 
+MISSED_TIMING = """\
+| Tool Version : Vivado v.2019.2 (lin64) Build 2708876
+| Command      : report_timing_summary -no_detailed_paths
+| Design       : accelerator_KEY
+| Device       : xczu3eg-sbva484
+
+------
+| Design Timing Summary
+| ---------------------
+------
+
+    WNS(ns)      TNS(ns)  TNS Failing Endpoints  TNS Total Endpoints
+    -------      -------  ---------------------  -------------------
+     -0.250       -3.000                     17                 4000
+
+Timing constraints are not met.
+
+------
+| Clock Summary
+| -------------
+------
+
+Clock     Waveform(ns)       Period(ns)      Frequency(MHz)
+-----     ------------       ----------      --------------
+clk_pl_0  {0.000 2.000}      4.000           250.000
+
+------
+| Intra Clock Table
+| -----------------
+------
+
+Clock         WNS(ns)      TNS(ns)  TNS Failing Endpoints  TNS Total Endpoints
+-----         -------      -------  ---------------------  -------------------
+clk_pl_0       -0.250       -3.000                     17                 4000
+
+------
+| Inter Clock Table
+| -----------------
+------
+
+From Clock  To Clock      WNS(ns)      TNS(ns)
+----------  --------      -------      -------
+
+"""
+
+
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(command, list(arguments))
 
@@ -165,6 +215,36 @@ def test_own_builds_are_tied_and_lower_the_error(tmp_path: Path) -> None:
     )
 
 
+@pytest.fixture
+def own_coefficients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Let coefficients be read from a copy and written there."""
+    folder = tmp_path / "hw_models"
+    shutil.copytree(data_folder("hw_models") / "coefficients", folder / "coefficients")
+    monkeypatch.setattr(coefficients, "data_folder", lambda _: folder)
+    yield folder / "coefficients"
+    monkeypatch.undo()
+    coefficients.coefficients_for.cache_clear()
+
+
+def test_refit_on_reports_prints_the_error_before_and_after_and_serves_estimates(
+    tmp_path: Path, own_coefficients: Path
+) -> None:
+    builds = tmp_path / "builds"
+    builds.mkdir()
+    for width in (4, 8, 12):
+        own_build(builds, width, 0.8)
+    result = run("--reports", str(builds), "--format", "json")
+    assert result.exit_code == 0, result.output
+    rows = {row["source"]: row for row in json.loads(result.stdout) if row["resource"] == "lut"}
+    before, after = rows
+    assert before.startswith("before, Vivado 2019.2, xczu3eg")
+    assert rows[before]["median_error"] > 0.2 > 0.01 > rows[after]["median_error"]
+    assert "Vivado 2019.2 was never seen: starting from" in result.stderr
+    assert (own_coefficients / "vivado-2019.2-xczu3eg.json").exists()
+    assert coefficients.coefficients_for("xcup", "xczu3eg").version == "2019.2"
+    assert coefficients.coefficients_for("xcup", "xczu7ev").version != "2019.2"
+
+
 def test_reports_that_do_not_belong_are_named(tmp_path: Path) -> None:
     own_build(tmp_path, 4, 1.0)
     other = own_build(tmp_path, 8, 1.0, part="xczu2egsbva484-1")
@@ -177,6 +257,14 @@ def test_reports_that_do_not_belong_are_named(tmp_path: Path) -> None:
     assert any(f"{alone.key}.json" in note for note in notes)
     assert any("cut_utilization_placed.rpt: not read" in note for note in notes)
     assert other.key not in {build.design.key for build in builds}
+
+
+def test_a_build_whose_timing_is_not_met_is_kept_and_named(tmp_path: Path) -> None:
+    design = own_build(tmp_path, 4, 1.0)
+    (tmp_path / "w4_timing.rpt").write_text(MISSED_TIMING.replace("KEY", design.key))
+    builds, notes = collect_builds(tmp_path)
+    assert [build.timing_met for build in builds] == [False]
+    assert any("w4_utilization_placed.rpt: kept, but its timing is not met" in note for note in notes)
 
 
 def test_a_folder_without_own_builds_is_an_error(tmp_path: Path) -> None:
