@@ -120,7 +120,12 @@ def read_result(folder: Path, *, family: str, clock_mhz: float) -> VivadoResult:
 
 
 def check_timing(report: Report, family: str, clock_mhz: float) -> None:
-    """Raise TimingNotMet where a timing summary has a negative setup slack, BuildFailed where hold is violated."""
+    """Check a routed design's timing summary.
+
+    Raises:
+        TimingNotMet: The worst setup slack is negative.
+        BuildFailed: Hold or a pulse width is violated, or nothing is constrained.
+    """
     slack, hold = report.wns_ns, report.whs_ns
     if slack is None:
         raise BuildFailed("the timing report constrains no path: the design has no clock, or no logic")
@@ -129,3 +134,8 @@ def check_timing(report: Report, family: str, clock_mhz: float) -> None:
         raise TimingNotMet(slack, clock_mhz, nearest_clock_mhz(family, limit))
     if hold is not None and hold < 0:
         raise BuildFailed(f"hold timing is not met: worst slack {hold:.3f} ns; no slower clock mends that")
+    if report.timing_met is False:
+        raise BuildFailed(
+            f"timing is not met: {report.failing_endpoints} pins fail, by their pulse widths",
+            hint="Vivado's timing report lists them; a slower clock with --clock may hold.",
+        )

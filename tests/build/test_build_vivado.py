@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,10 @@ from fracdse.build.tools import find_vivado
 from fracdse.build.verilator import lint
 from fracdse.build.vivado_plan import vivado_plan, wrapper_verilog
 from fracdse.build.vivado_run import run_vivado
-from fracdse.build.vivado_steps import STEPS, TimingNotMet, finished_build
+from fracdse.build.vivado_steps import STEPS, TimingNotMet, check_timing, finished_build
 from fracdse.errors import BuildFailed, ConfigError, ExitCode, ToolNotFound
 from fracdse.hardware.devices import device_names, load_device
+from fracdse.reports import Report
 
 HERE = Path(__file__).parent
 TOY = (HERE / "toy_accelerator.v").read_text()
@@ -199,6 +201,17 @@ def test_timing_not_met_says_slack_and_nearest_clock_and_makes_no_bitstream(viva
     assert not (tmp_path / "build" / "system.bit").exists()
     with pytest.raises(TimingNotMet):
         build(tmp_path / "build")
+
+
+def test_hold_and_pulse_widths_are_checked_too():
+    report = Report(kind="timing", name="t.rpt", tool="Vivado", wns_ns=0.1, whs_ns=0.02, timing_met=True)
+    check_timing(report, "xcup", 250.0)
+    with pytest.raises(BuildFailed, match=r"hold timing is not met: worst slack -0.020 ns"):
+        check_timing(replace(report, whs_ns=-0.02, timing_met=False), "xcup", 250.0)
+    with pytest.raises(BuildFailed, match="3 pins fail, by their pulse widths"):
+        check_timing(replace(report, failing_endpoints=3, timing_met=False), "xcup", 250.0)
+    with pytest.raises(BuildFailed, match="constrains no path"):
+        check_timing(replace(report, wns_ns=None), "xcup", 250.0)
 
 
 def test_time_limit_then_resume(vivado, tmp_path):
