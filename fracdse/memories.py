@@ -9,6 +9,7 @@ ones. LUTRAM: UltraScale CLB (UG574): eight LUTs are a RAM32M16 (14 bits × 32 w
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 StreamMemory = Literal["lutram", "bram"]
@@ -49,6 +50,7 @@ def lutram_luts(width: int, depth: int) -> int:
     return 8 * -(-width // 7) * -(-depth // 64)
 
 
+@lru_cache(maxsize=100_000)
 def stream_columns(width: int, depth: int) -> tuple[tuple[int, StreamMemory], ...]:
     """Choose the memories of a FIFO or line buffer: (bits, kind) of each part of its word.
 

@@ -21,9 +21,8 @@ from fracdse.accelerator.schedule import Schedule
 from fracdse.accelerator.storage import Storage, power_of_two_at_least
 from fracdse.accelerator.streams import lanes_stream
 from fracdse.folding import Memory as WeightMemory
+from fracdse.program.fixed_point import LOGIT_BITS
 from fracdse.program.model import ClassifierProgram
-
-LOGIT_BITS = 32
 
 
 class Classifier(wiring.Component):
@@ -36,6 +35,7 @@ class Classifier(wiring.Component):
         weight_memory: Where the weights lie: block RAM, or LUT logic for the other two.
         pooled_bits: Width of a feature.
         use_dsp: Whether products are taken by DSP slices, or added up from shifted features in LUTs.
+        weight_bits: Least width of a stored weight.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Classifier(wiring.Component):
         weight_memory: WeightMemory,
         pooled_bits: int,
         use_dsp: bool = True,
+        weight_bits: int = 1,
     ) -> None:
         self._program = program
         self._schedule = schedule
@@ -54,6 +55,7 @@ class Classifier(wiring.Component):
         self._memory = weight_memory
         self._pooled_bits = pooled_bits
         self._use_dsp = use_dsp
+        self._weight_bits = weight_bits
         self._groups = program.weight.shape[0] // lanes
         super().__init__(
             {
@@ -129,7 +131,7 @@ class Classifier(wiring.Component):
         """Read the weights of all lanes, group by group; return them two cycles after their address."""
         weight = self._program.weight
         ordered = weight.reshape(self._groups, self._lanes, -1)[:, :, list(self._schedule.order)]
-        bits = shape_of([*(int(value) for value in weight.flat), -1]).width
+        bits = max(self._weight_bits, shape_of([*(int(value) for value in weight.flat), -1]).width)
         mask = (1 << bits) - 1
         words = [
             sum((int(value) & mask) << (bits * lane) for lane, value in enumerate(ordered[group, :, feature]))

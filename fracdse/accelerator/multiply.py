@@ -29,6 +29,41 @@ def shift_factor(multipliers: Sequence[int]) -> int | None:
     return next((factor for factor in (1, 3) if all(is_shift(value, factor) for value in multipliers)), None)
 
 
+def constant_product(operand: Value, constant: int) -> Value:
+    """Return operand·constant as shifted operands, added and subtracted: one a digit of the signed-digit form."""
+    added: list[Value] = []
+    subtracted: list[Value] = []
+    rest, place = int(constant), 0
+    while rest:
+        if rest & 1:
+            digit = 2 - (rest & 3)
+            (added if digit == 1 else subtracted).append(operand << place)
+            rest -= digit
+        rest, place = rest >> 1, place + 1
+    return _balanced_sum(added) - _balanced_sum(subtracted)
+
+
+def _balanced_sum(values: list[Value]) -> Value:
+    if len(values) < 2:
+        return values[0] if values else Const(0, signed(1))
+    half = len(values) // 2
+    return _balanced_sum(values[:half]) + _balanced_sum(values[half:])
+
+
+def table_product(
+    m: Module, pipe: Pipeline, operand: Value, index: Value, constants: Sequence[int], *, name: str
+) -> Value:
+    """Return operand·constants[index], two stages later: by a DSP slice, or by additions where there is one constant.
+
+    Synthesis may take a constant's product into LUTs or not, by its value; so it is never left to it.
+    """
+    operand = as_signed(operand)
+    if len(constants) == 1:
+        return pipe.register(constant_product(pipe.register(operand), constants[0]), name="product")
+    left, right = pipe.registers(operand, as_signed(constant_table(m, index, constants, name=name)))
+    return pipe.register(left * right, name="product")
+
+
 def product_and_carry(
     m: Module, pipe: Pipeline, operand: Value, index: Value, multipliers: Sequence[int], *, factor: int | None
 ) -> tuple[Value, Value]:

@@ -12,8 +12,9 @@ from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from fracdse.accelerator.arithmetic import as_signed, constant_table, saturate, signed_bits
+from fracdse.accelerator.arithmetic import saturate, signed_bits
 from fracdse.accelerator.counters import step_counter
+from fracdse.accelerator.multiply import table_product
 from fracdse.accelerator.pipeline import Pipeline
 from fracdse.accelerator.stem_window import StemWindow
 from fracdse.accelerator.streams import lanes_stream
@@ -97,10 +98,8 @@ class Interaction(wiring.Component):
         for index, pixel in enumerate(chosen):
             for row, source in zip(padded, sources, strict=True):
                 entries = [int(value) for value in row[index : _TAPS + index : self._taps]]
-                weight = as_signed(constant_table(m, turn, entries, name="interaction"))
                 value = pixel.word_select(source, program.bits).as_signed()
-                operands = pipe.registers(value, weight)
-                products.append(pipe.register(operands[0] * operands[1], name="product"))
+                products.append(table_product(m, pipe, value, turn, entries, name="interaction"))
         part = pipe.register(sum(products[1:], start=products[0]), name="part")
         bound = int(abs(weights).sum()) << (program.bits - 1)
         total = Signal(signed(signed_bits(-bound - 1, bound)), name="total", reset_less=True)

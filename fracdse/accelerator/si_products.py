@@ -1,6 +1,7 @@
 """The two 1×1 convolutions of an SI branch: squeeze to a few channels, expand to the layer's.
 
-A multiplier (one DSP slice each) a lane and squeezed channel in either; one beat a cycle; all stages stall together.
+A multiplier (one DSP slice each) a lane and squeezed channel in either, or additions where a lane has one channel; one
+beat a cycle; all stages stall together.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from fracdse.accelerator.arithmetic import as_signed, constant_table, saturate, signed_bits
+from fracdse.accelerator.arithmetic import constant_table, saturate, signed_bits
 from fracdse.accelerator.counters import step_counter
+from fracdse.accelerator.multiply import table_product
 from fracdse.accelerator.pipeline import Pipeline
 from fracdse.accelerator.schedule import Schedule
 from fracdse.accelerator.streams import feature_stream, lanes_stream
@@ -74,18 +76,14 @@ class Squeeze(wiring.Component):
         """Return a lane's word on the branch's grid, three stages later."""
         program, channels = self._program, self._schedule.lane_channels(lane)
         multipliers = [int(program.input_multiplier[c]) for c in channels]
-        multiplier = as_signed(constant_table(m, step, multipliers, name="input_multiplier"))
-        operands = pipe.registers(self.u.payload[lane], multiplier)
-        product = pipe.register(operands[0] * operands[1], name="scaled")
+        product = table_product(m, pipe, self.u.payload[lane], step, multipliers, name="input_multiplier")
         step = pipe.register(pipe.register(step))
         offset = constant_table(m, step, [int(program.input_offset[c]) for c in channels], name="input_offset")
         return pipe.register(saturate((product + offset).shift_right(program.input_shift), program.bits), name="z")
 
     def _product(self, m: Module, pipe: Pipeline, channel: int, lane: int, z: Value, step: Value) -> Value:
         weights = [int(self._program.squeeze[channel, c]) for c in self._schedule.lane_channels(lane)]
-        weight = as_signed(constant_table(m, step, weights, name="squeeze"))
-        operands = pipe.registers(z, weight)
-        return pipe.register(operands[0] * operands[1], name="product")
+        return table_product(m, pipe, z, step, weights, name="squeeze")
 
 
 class Expand(wiring.Component):
@@ -128,9 +126,7 @@ class Expand(wiring.Component):
         products = []
         for source in range(self._width):
             weights = [int(program.expand[c, source]) for c in channels]
-            weight = as_signed(constant_table(m, step, weights, name="expand"))
-            operands = pipe.registers(self.b.payload[source], weight)
-            products.append(pipe.register(operands[0] * operands[1], name="product"))
+            products.append(table_product(m, pipe, self.b.payload[source], step, weights, name="expand"))
         step = pipe.register(pipe.register(step))
         total = pipe.register(sum(products[1:], start=products[0]), name="total")
         step = pipe.register(step)

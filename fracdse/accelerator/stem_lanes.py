@@ -22,6 +22,7 @@ from fracdse.accelerator.thermometer import has_full_flag, is_level_on, level_su
 from fracdse.program.model import StemProgram
 
 _LUT_INPUTS = 6
+WINDOW_TAPS = 9
 
 
 @dataclass(frozen=True)
@@ -160,9 +161,11 @@ def popcount_lanes(
         latency = counted.latency
     for _ in range(latency - 1):
         count_inside = pipe.register(count_inside)
+    each = taps.colours * levels
+    products_inside = constant_table(m, count_inside, [number * each for number in range(WINDOW_TAPS + 1)])
     sums: list[Value] = []
     for count in counts:
         y = Signal(signed(signed_bits(-products, products)), name="y")
-        m.d.comb += y.eq((count << 1) - count_inside * (taps.colours * levels))
+        m.d.comb += y.eq((count << 1) - products_inside)
         sums.append(pipe.register(y))
     return sums, 1 + latency + 1

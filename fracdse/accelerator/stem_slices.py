@@ -15,10 +15,8 @@ from fracdse.accelerator.compressor_tree import compress
 from fracdse.accelerator.pipeline import Pipeline
 from fracdse.accelerator.schedule import Schedule
 from fracdse.accelerator.sliced_window import select
-from fracdse.accelerator.stem_lanes import Taps
+from fracdse.accelerator.stem_lanes import WINDOW_TAPS, Taps
 from fracdse.accelerator.thermometer import is_level_on
-
-WINDOW_TAPS = 9
 
 
 def sliced_lanes(

@@ -21,6 +21,7 @@ from fracdse.accelerator.stem import Stem
 from fracdse.accelerator.stream_fifo import StreamFifo
 from fracdse.errors import ConfigError
 from fracdse.folding import STEM_SLICES, Folding, LayerFolding, legal_slices
+from fracdse.program.fixed_point import classifier_weight_bits
 from fracdse.program.model import GatedConvProgram, Program
 from fracdse.topology import ClassifierSpec, GatedConvSpec, PoolSpec, StemSpec, topology
 
@@ -91,6 +92,9 @@ def make_units(program: Program, folding: Folding, build_id: int) -> Units:
         weight_memory=folding.classifier.weight_memory,
         pooled_bits=pool.pooled_bits,
         use_dsp=not program.design.network.power_of_two,
+        weight_bits=classifier_weight_bits(
+            classifier_spec.features, pool.pooled_bits, program.design.accelerator.constant_bits
+        ),
     )
     control = Control(
         build_id=build_id,

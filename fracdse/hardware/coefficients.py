@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -55,17 +55,27 @@ class Coefficients(BaseModel):
     network_half_width: dict[Literal["lut", "ff"], float]
     network_points: int = Field(ge=0)
 
+    @cached_property
+    def _values(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Coefficients by resource, unit and term, as plain numbers."""
+        return {
+            resource: {
+                unit: {name: coefficient.value for name, coefficient in formula.coefficients.items()}
+                for unit, formula in formulas.items()
+            }
+            for resource, formulas in (("lut", self.lut), ("ff", self.ff))
+        }
+
     def predict(self, terms: UnitTerms, resource: Literal["lut", "ff"]) -> float:
         """Return the LUTs or flip-flops of a unit.
 
         Raises:
             ConfigError: The file has no formula for the unit or no coefficient for one of its terms.
         """
-        formulas = self.lut if resource == "lut" else self.ff
         counts = terms.lut if resource == "lut" else terms.ff
         try:
-            coefficients = formulas[terms.unit].coefficients
-            return sum(coefficients[name].value * count for name, count in counts.items() if count)
+            values = self._values[resource][terms.unit]
+            return sum([values[name] * count for name, count in counts.items() if count])
         except KeyError as error:
             raise ConfigError(
                 f"the coefficients of {self.tool} {self.version} for {self.part} have no entry {error} "

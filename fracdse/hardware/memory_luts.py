@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fracdse.memories import stream_lutram_bits
 
+_TABLE_SIZES = (1, 2, 4, 8, 16, 32)
+
 
 def ram_luts(width: int, depth: int) -> int:
     """Return the LUTs of a memory with one write and one asynchronous read port, without output multiplexers.
@@ -37,6 +39,15 @@ def rom_luts(width: int, entries: int) -> int:
     if entries <= 64:
         return width
     return width * -(-entries * 5 // (64 * 4))
+
+
+def table_steps(name: str, width: float, entries: int) -> dict[str, float]:
+    """Return the terms of a table of constants whose reader shares its LUTs: a bit more dear at each size.
+
+    A comparator or an adder takes a small table into its own LUTs; how far it does that is left to the fit.
+    """
+    sizes = {f"{name}_over_{size}": width * (entries > size) for size in _TABLE_SIZES}
+    return {**sizes, f"{name}_deep": width * max(0.0, entries / _TABLE_SIZES[-1] - 1)}
 
 
 def power_of_two_at_least(value: int) -> int:

@@ -20,6 +20,18 @@ def fifo_banks(
         consumer: Channels in the order in which they are read; channel c is the producer's c mod its number.
         lanes: Lanes that read.
     """
+    natural = producer == tuple(range(len(producer))) and consumer == tuple(range(len(consumer)))
+    reading = min(lanes, len(producer))
+    if natural and len(producer) % reading == 0 and (reading % producer_lanes == 0 or producer_lanes % reading == 0):
+        # Every bank is read at one address a step, or at as many as there are memories: the same for all banks.
+        return (producer_lanes,) * max(1, reading // producer_lanes)
+    return _planned_banks(producer, producer_lanes, consumer, lanes)
+
+
+def _planned_banks(
+    producer: tuple[int, ...], producer_lanes: int, consumer: tuple[int, ...], lanes: int
+) -> tuple[int, ...]:
+    """Return the banks of orders of any kind, by the plan itself."""
     place = {channel: divmod(position, producer_lanes) for position, channel in enumerate(producer)}
     steps = [
         [place[channel % len(producer)] for channel in consumer[first : first + lanes]]

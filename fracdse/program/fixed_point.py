@@ -13,6 +13,9 @@ LARGEST_SHIFT = 40
 SATURATED_BITS = 8
 # Bits of a convolution's sum after an Elastic-Link: the short operand of a DSP slice. |y| itself is below 2^14.
 LINKED_BITS = 18
+# Bits of what a shortcut's code is multiplied by where that is no shift: the long operand of a DSP slice.
+CODE_FACTOR_BITS = 27
+LOGIT_BITS = 32
 
 
 def word_limits(bits: int) -> tuple[int, int]:
@@ -61,6 +64,14 @@ def shift_for(values: RealArray, bits: int) -> int:
 def quantised(values: RealArray, shift: int, bits: int) -> IntArray:
     """Return values·2^shift as integers in words of `bits` bits."""
     return saturate(nearest_int(values * 2.0**shift), bits)
+
+
+def classifier_weight_bits(features: int, pooled_bits: int, constant_bits: int) -> int:
+    """Return the bits of a classifier's weight: what a logit leaves beside the pooled features, which it sums up.
+
+    Four bits more than if all weights were as large as the largest one: few are.
+    """
+    return min(constant_bits, LOGIT_BITS + 4 - pooled_bits - features.bit_length())
 
 
 def is_shift(values: IntArray) -> bool:

@@ -8,6 +8,7 @@ from fracdse.design import Design
 from fracdse.errors import ProgramError
 from fracdse.parameters import FloatArray, GatedConvParameters, StemParameters
 from fracdse.program.fixed_point import (
+    CODE_FACTOR_BITS,
     LARGEST_SHIFT,
     LINKED_BITS,
     IntArray,
@@ -15,6 +16,7 @@ from fracdse.program.fixed_point import (
     nearest_int,
     quantised,
     rounding_half,
+    saturate,
     shift_for,
     word_limits,
 )
@@ -27,6 +29,8 @@ from fracdse.topology import GatedConvSpec
 
 # Bits of an offset below a word's last: more would change a sum's rounding by less than 1/64, and cost a LUT each.
 _OFFSET_BITS = 5
+# Relative difference below which two real constants count as one.
+_SAME = 1e-12
 
 
 def lower_stem(layer: StemParameters, design: Design, scale: WordScale) -> StemProgram:
@@ -52,7 +56,7 @@ def lower_gated_conv(
     constant = (gain * (lines.intercept + beta_x) + bias - after.beta) / after.alpha
     residual_multiplier, residual_shift = None, 0
     if after.factor is not None:
-        residual_multiplier, residual_shift = _factors(after.factor, bits)
+        residual_multiplier, residual_shift = _factors(after.factor, CODE_FACTOR_BITS)
         # The shifted residual is floored: what that loses on average is given back here.
         fractional = residual_multiplier % (1 << residual_shift) != 0
         constant = constant + np.where(fractional, 0.5, 0.0)
@@ -104,13 +108,19 @@ def _largest_y(spec: GatedConvSpec) -> int:
 
 
 def _factors(factor: RealArray, bits: int) -> tuple[IntArray, int]:
-    """Return factors as integers and a shift: exact where a shift can do that, else in words of `bits` bits."""
-    for shift in range(LARGEST_SHIFT + 1):
-        scaled = factor * 2.0**shift
-        if np.allclose(scaled, np.rint(scaled), rtol=1e-12, atol=0):
-            return nearest_int(scaled), shift
+    """Return factors as integers and a shift: exact where all are 0 or powers of two times one small odd number.
+
+    Others take words of `bits` bits; they multiply codes, which are not negative.
+    """
+    mantissas, _ = np.frexp(np.abs(factor[factor != 0]))
+    if not len(mantissas) or (np.ptp(mantissas) < _SAME and (mantissas[0] * 16) % 1 < _SAME):
+        for shift in range(LARGEST_SHIFT + 1):
+            scaled = factor * 2.0**shift
+            if np.allclose(scaled, np.rint(scaled), rtol=_SAME, atol=0):
+                return nearest_int(scaled), shift
     shift = shift_for(factor, bits)
-    return quantised(factor, shift, bits), shift
+    # Rounded up, so that a code whose product is a whole number exactly is not floored to the one below.
+    return saturate(np.ceil(factor * 2.0**shift).astype(np.int64), bits), shift
 
 
 def _link(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fracdse.errors import ProgramError
 from fracdse.parameters import ClassifierParameters, NetworkParameters
-from fracdse.program.fixed_point import nearest_int, word_limits
+from fracdse.program.fixed_point import classifier_weight_bits, nearest_int, word_limits
 from fracdse.program.float_reference import residual_ranges
 from fracdse.program.lower_conv import lower_gated_conv, lower_stem
 from fracdse.program.model import ClassifierProgram, Program
@@ -60,12 +60,14 @@ def _lower_classifier(parameters: NetworkParameters, scale: WordScale) -> Classi
     pool_shift = math.ceil(math.log2(pixels)) + max(0, accelerator.feature_bits - _POOLED_BITS)
     weight = layer.weight.astype(float) * scale.alpha * (2.0**pool_shift / pixels)
     bias = layer.bias.astype(float) + layer.weight.astype(float) @ scale.beta
+    pooled_bits = min(_POOLED_BITS, accelerator.feature_bits) + 1
+    weight_bits = classifier_weight_bits(layer.weight.shape[1], pooled_bits, accelerator.constant_bits)
     largest_word = (pixels << (accelerator.feature_bits - 1) >> pool_shift) + 1
     largest_logit = np.abs(weight).sum(1) * largest_word + np.abs(bias)
     # Half a unit of rounding in every weight and in the bias must fit beside the logit itself.
     rounding = (layer.weight.shape[1] * largest_word + 1) / 2
     scale_of_logit = max(
-        float(np.max(np.abs(weight), initial=0.0)) / word_limits(accelerator.constant_bits)[1],
+        float(np.max(np.abs(weight), initial=0.0)) / word_limits(weight_bits)[1],
         float(largest_logit.max()) / (_LOGIT_LIMIT - rounding),
         1e-30,
     )

@@ -41,7 +41,7 @@ What lowering promises beyond the equations, so that hardware may rely on it:
   are as wide as their values need; activation and shortcut thresholds fit `feature_bits`.
 - Stem multipliers are 0 or ±2^n, in power-of-two designs 0 or ±3·2^n (±15·2^n without batch norms). Entries of
   residual_multiplier are 0 or 2^n, except in power-of-two designs with quantised shortcuts: there they have
-  `constant_bits`, and x is a code. In power-of-two designs entries of multiplier are 0 or ±2^n. All of these are shifts
+  27 bits, and x is a code. In power-of-two designs entries of multiplier are 0 or ±2^n. All of these are shifts
   (and one addition for the 3 or the 15).
 - |logit| < 2^31 for every input, so a logit is one 32-bit word.
 """

@@ -210,3 +210,11 @@ def test_bad_input_is_named():
     for words in ((5, 16), (16, 25)):
         with pytest.raises(ProgramError, match="is out of range; allowed: 6 to 24"):
             lower(dataclasses.replace(parameters, design=with_words(design, *words)), images)
+
+
+def test_residual_multipliers_of_codes_fit_a_dsp_slice():
+    design = small_design(feature_bits=12, constant_bits=12, power_of_two=True, shortcut_bits=4)
+    program = lower(random_parameters(design, 3), random_images(design, 20, 3))
+    for conv in program.convs:
+        assert conv.residual_multiplier is not None
+        assert conv.residual_multiplier.max() < 1 << 26

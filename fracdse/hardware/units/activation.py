@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fracdse.hardware.memory_luts import rom_luts
+from fracdse.hardware.memory_luts import table_steps
 from fracdse.hardware.terms import UnitTerms
 
 
@@ -17,7 +17,7 @@ def activation_terms(channels: int, lanes: int, feature_bits: int, whole_pixels:
         "activation",
         lut={
             "compare_bits": lanes * feature_bits,
-            "outer_table": lanes * rom_luts(feature_bits, 2 * steps),
+            **table_steps("thresholds", lanes * feature_bits, steps),
             "held": held if steps == 1 else 0,
             "lanes": lanes,
             "one": 1,

@@ -7,8 +7,7 @@ from fracdse.hardware.memory_luts import power_of_two_at_least, rom_luts, stream
 from fracdse.hardware.multipliers import product_dsps
 from fracdse.hardware.terms import UnitTerms
 from fracdse.memories import bram18, stream_bram18
-
-LOGIT_BITS = 32
+from fracdse.program.fixed_point import classifier_weight_bits
 
 
 def classifier_terms(
@@ -21,14 +20,10 @@ def classifier_terms(
     memory: Memory,
     use_dsp: bool = True,
 ) -> UnitTerms:
-    """Count the classifier; without DSP slices a product is as many additions as its weight has bits, less one.
-
-    A logit has 32 bits, which leaves a weight about 36 − pooled_bits − bits of the number of features: the width that
-    the lowering gives is within a bit of it and depends on the weights.
-    """
+    """Count the classifier; without DSP slices a product is as many additions as its weight has bits, less one."""
     groups = classes // lanes
     words = groups * features
-    weight_bits = min(constant_bits, LOGIT_BITS + 4 - pooled_bits - features.bit_length())
+    weight_bits = classifier_weight_bits(features, pooled_bits, constant_bits)
     blocks = memory == "bram"
     feature_memory = (producer_lanes * pooled_bits, 2 * power_of_two_at_least(features // producer_lanes))
     return UnitTerms(

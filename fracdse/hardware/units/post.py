@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fracdse.hardware.memory_luts import rom_luts
+from fracdse.hardware.memory_luts import rom_luts, table_steps
 from fracdse.hardware.multipliers import product_dsps
 from fracdse.hardware.terms import UnitTerms
 from fracdse.program.fixed_point import LINKED_BITS
@@ -36,36 +36,51 @@ def post_terms(
     steps = channels // lanes
     shortcut = shortcut_bits or feature_bits
     # Where scales are powers of two all products are shifts, but for the codes of a shortcut of more than two bits.
-    multiplied = 0 if power_of_two else 1
+    multiplied, shifted = int(not power_of_two), int(power_of_two)
+    link, coded = int(elastic_link), int(shortcut_bits > 0)
     y_bits = LINKED_BITS if elastic_link else sum_bits
-    wide = constant_bits + y_bits
     scaled = int(power_of_two and shortcut_bits > _SHIFTED_SHORTCUT_BITS)
     return UnitTerms(
         "post",
         lut={
             "word_bits": lanes * feature_bits,
             "sum_bits": lanes * sum_bits,
-            "shifted_bits": 0 if multiplied else lanes * wide,
-            "split_table": lanes * rom_luts(y_bits, steps),
+            **table_steps("split", lanes * y_bits, steps),
             "multiplier_table": multiplied * lanes * rom_luts(constant_bits, 2 * steps),
-            "offset_table": lanes * rom_luts(feature_bits, 2 * steps),
-            "link_bits": lanes * wide if elastic_link else 0,
+            **table_steps("offset", lanes * feature_bits, steps),
             "si_bits": lanes * si_bits,
+            "shifted_bits": shifted * lanes * y_bits,
+            "shifted_words": shifted * lanes * feature_bits,
+            "link_bits": multiplied * link * lanes * (shortcut + constant_bits),
+            "link_table": multiplied * link * lanes * rom_luts(shortcut + 2 * constant_bits, steps),
+            "shifted_link_bits": shifted * link * lanes * (shortcut + LINKED_BITS),
+            "coded_words": multiplied * coded * lanes * feature_bits,
+            "coded_table": multiplied * coded * lanes * rom_luts(feature_bits, steps),
+            "shifted_coded_words": shifted * coded * lanes * feature_bits,
+            "shifted_coded_table": shifted * coded * lanes * rom_luts(feature_bits, steps),
+            "lanes": lanes,
             "one": 1,
         },
         ff={
             "word_bits": lanes * feature_bits,
             "sum_bits": lanes * sum_bits,
-            "shifted_bits": 0 if multiplied else lanes * wide,
             "shortcut_bits": lanes * shortcut,
-            "link_bits": lanes * (wide + 3 * (sum_bits + shortcut)) if elastic_link else 0,
             "si_bits": lanes * si_bits,
+            "index_bits": steps.bit_length(),
+            "shifted_bits": shifted * lanes * y_bits,
+            "shifted_words": shifted * lanes * feature_bits,
+            "link_bits": multiplied * link * lanes * (shortcut + constant_bits),
+            "link_sums": multiplied * link * lanes * sum_bits,
+            "shifted_link_bits": shifted * link * lanes * (shortcut + LINKED_BITS),
+            "coded_words": multiplied * coded * lanes * feature_bits,
+            "shifted_coded_words": shifted * coded * lanes * feature_bits,
+            "lanes": lanes,
             "one": 1,
         },
         dsp=lanes
         * (
             multiplied * product_dsps(y_bits, constant_bits)
             + (multiplied + scaled) * int(elastic_link) * product_dsps(shortcut, constant_bits)
-            + scaled * product_dsps(shortcut, constant_bits)
+            + scaled
         ),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fracdse.hardware.memory_luts import power_of_two_at_least, rom_luts, stream_luts
+from fracdse.hardware.memory_luts import power_of_two_at_least, stream_luts, table_steps
 from fracdse.hardware.terms import UnitTerms
 from fracdse.memories import stream_bram18, stream_lutram_bits
 
@@ -57,7 +57,8 @@ def shortcut_terms(
             "wide_read_bits": lanes * word * (choices > 4),
             "pooled_bits": pooled,
             "code_bits": producer_lanes * shortcut_bits * feature_bits,
-            "code_table": producer_lanes * shortcut_bits * rom_luts(feature_bits, 4 * steps),
+            **_code_tables(producer_lanes * feature_bits, shortcut_bits, steps),
+            "lanes": lanes,
             "one": 1,
         },
         ff={
@@ -70,3 +71,12 @@ def shortcut_terms(
         },
         bram18=sum(stream_bram18(*size) for size in memories),
     )
+
+
+def _code_tables(width: int, bits: int, steps: int) -> dict[str, float]:
+    """Add up the tables of the quantiser's comparisons: a bit's has twice the entries of the bit before it."""
+    total: dict[str, float] = {}
+    for level in range(max(1, bits)):
+        for name, count in table_steps("code", width if bits else 0, steps << level).items():
+            total[name] = total.get(name, 0.0) + count
+    return total

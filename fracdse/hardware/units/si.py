@@ -36,10 +36,14 @@ def si_terms(
     inner = taps * width * (width if interaction == "full" else 1)
     outer = (producer_lanes + lanes) * width
     sums = 2 * bits + 6
-    inner_dsp = inner if 2 * bits >= NARROWEST_DSP_PRODUCT else 0
-    squeeze_dsp = producer_lanes * width if 2 * bits >= NARROWEST_DSP_PRODUCT else 0
-    expand_dsp = lanes * width * product_dsps(bits, constant_bits)
-    input_dsp = producer_lanes * product_dsps(feature_bits, _INPUT_MULTIPLIER_BITS)
+    rounds, producer_steps = -(-9 // taps), in_channels // producer_lanes
+    narrow = 2 * bits < NARROWEST_DSP_PRODUCT
+    # Products with a single constant are additions.
+    inner_dsp = 0 if narrow or rounds == 1 else inner
+    squeeze_dsp = 0 if narrow or producer_steps == 1 else producer_lanes * width
+    expand_dsp = 0 if steps == 1 else lanes * width * product_dsps(bits, constant_bits)
+    input_dsp = 0 if producer_steps == 1 else producer_lanes * product_dsps(feature_bits, _INPUT_MULTIPLIER_BITS)
+    squeezes = producer_lanes * width
     return UnitTerms(
         "si",
         lut={
@@ -47,10 +51,13 @@ def si_terms(
             "input_tables": producer_lanes * rom_luts(scaled, in_channels // producer_lanes),
             "outer_tables": producer_lanes * width * rom_luts(bits, in_channels // producer_lanes)
             + lanes * width * rom_luts(constant_bits, steps),
-            "inner_tables": inner * rom_luts(bits, -(-9 // taps)),
+            "inner_tables": inner * rom_luts(bits, rounds),
             "tap_bits": taps * width * bits,
             "sum_bits": (inner + outer) * sums,
-            "lut_products": (inner - inner_dsp + producer_lanes * width - squeeze_dsp) * bits * bits,
+            "lut_products": narrow * (inner * (rounds > 1) + squeezes * (producer_steps > 1)) * bits * bits,
+            "constant_products": (inner * (rounds == 1) + squeezes * (producer_steps == 1)) * bits * bits
+            + (lanes * width * bits * constant_bits if steps == 1 else 0)
+            + (producer_lanes * feature_bits * _INPUT_MULTIPLIER_BITS if producer_steps == 1 else 0),
             "fifos": 2 * ram_luts(width * bits, _SLACK_PIXELS),
             "lines": stream_luts(2 * width * bits, map_width),
             "window_bits": 3 * width * bits,

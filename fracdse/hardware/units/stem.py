@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from fracdse.design import InputLayer
-from fracdse.hardware.compressor import compressor_count
+from fracdse.hardware.compressor import TreeCount, compressor_count
 from fracdse.hardware.memory_luts import rom_luts, stream_luts
 from fracdse.hardware.terms import UnitTerms
 from fracdse.memories import stream_bram18
 
+_FLAGS_A_TABLE = 6
 
-def code_bits(levels: int) -> int:
-    """Return the bits of a level count, all ones standing for a tap outside the image."""
-    return (levels + 1).bit_length()
+
+def has_full_flag(levels: int) -> bool:
+    """Tell whether a full level count is a flag of its own; as fracdse.accelerator.thermometer.has_full_flag."""
+    return levels > 1 and levels.bit_count() == 1
+
+
+def table_bits(levels: int) -> int:
+    """Return the bits of a tap's sum over its levels, whose signs mostly agree; even ones are stored halved."""
+    return (levels * 2 // (2 - levels % 2)).bit_length() - has_full_flag(levels)
+
+
+def _table_tree(taps: int, levels: int, steps: int) -> TreeCount:
+    """Count the tree over the tables of a lane; those of the flags 'full' take several taps each."""
+    columns = dict.fromkeys(range(table_bits(levels)), taps)
+    if has_full_flag(levels):
+        group = max(1, _FLAGS_A_TABLE - (steps - 1).bit_length())
+        for bit in range(group.bit_length() + 1):
+            columns[bit] = columns.get(bit, 0) + -(-taps // group)
+    return compressor_count([columns], (taps * levels).bit_length() + 1, register_inputs=False)
 
 
 def stem_terms(
@@ -24,26 +41,28 @@ def stem_terms(
     form: InputLayer,
     slices: int = 1,
 ) -> UnitTerms:
-    """Count the stem; its multipliers are shifts, but popcount multiplies the taps inside the image by the levels."""
-    steps, taps, bits = channels // lanes, 9 * colours, code_bits(levels)
-    value = (2 * levels).bit_length()
+    """Count the stem; its multipliers are shifts."""
+    steps, taps, bits = channels // lanes, 9 * colours, levels.bit_length()
+    value = table_bits(levels)
+    entries = steps << (bits - has_full_flag(levels))
     products = taps * levels // slices
     sums = (taps * levels).bit_length() + 1
     table = form == "table" and slices == 1
-    tree = compressor_count([{0: products}], products.bit_length())
-    pixel = bits * colours
-    adders = sum(value + level for level in range(1, taps.bit_length() + 1) for _ in range(taps >> level))
+    tree = _table_tree(taps, levels, steps) if table else compressor_count([{0: products}], products.bit_length())
+    pixel = bits * colours + 1
     return UnitTerms(
         "stem",
         lut={
-            "table": lanes * taps * rom_luts(value, steps << bits) if table else 0,
-            "adder_bits": lanes * adders if table else 0,
+            "table": lanes * taps * value if table else 0,
+            "deep_table": lanes * taps * value * entries / 64 if table else 0,
+            "table_tree": lanes * tree.luts if table else 0,
+            "adder_bits": lanes * tree.adder_bits if table else 0,
             "levels": 0 if table else products,
             "products": 0 if table else lanes * products,
             "weights": 0 if table else lanes * rom_luts(products, steps * slices),
             "tree": 0 if table else lanes * (tree.luts + tree.adder_bits),
             "pixel_bits": pixel,
-            "sliced_pixel_bits": 9 // slices * (pixel + 1) * (slices // 3),
+            "sliced_pixel_bits": 9 // slices * pixel * (slices // 3),
             "slice_sums": lanes * sums if slices > 1 else 0,
             "lines": stream_luts(2 * pixel, width),
             "scaled_bits": lanes * (sums + feature_bits),
@@ -53,7 +72,7 @@ def stem_terms(
         },
         ff={
             "table": lanes * taps * value if table else 0,
-            "adder_bits": lanes * adders if table else 0,
+            "table_tree": lanes * tree.registers if table else 0,
             "levels": 0 if table else products,
             "tree": 0 if table else lanes * tree.registers,
             "pixel_bits": pixel,
@@ -63,5 +82,4 @@ def stem_terms(
             "one": 1,
         },
         bram18=stream_bram18(2 * pixel, width),
-        dsp=0 if table or slices > 1 or (colours * levels).bit_count() == 1 else 1,
     )
