@@ -43,6 +43,27 @@ def constant_table(m: Module, index: Value, values: Sequence[int], name: str = "
     return out
 
 
+def constant_mux(index: Value, values: Sequence[int]) -> Value:
+    """Look `index` up as `constant_table` does, by multiplexers.
+
+    For a table in front of a DSP slice: Yosys makes a memory of a larger `constant_table`, and its register, which the
+    slice has room for, becomes the memory's.
+    """
+    entries = [int(value) for value in values]
+    return _chosen(index, entries[: 1 << len(index)], entries[0], shape_of(entries))
+
+
+def _chosen(index: Value, entries: list[int], otherwise: int, shape: Shape) -> Value:
+    if all(entry == otherwise for entry in entries):
+        return Const(otherwise, shape)
+    if not len(index):
+        return Const(entries[0], shape)
+    half = 1 << (len(index) - 1)
+    low, high = (_chosen(index[:-1], part, otherwise, shape) for part in (entries[:half], entries[half:]))
+    chosen = Mux(index[-1], high, low)
+    return chosen.as_signed() if shape.signed else chosen
+
+
 def saturate(value: Value, bits: int) -> Value:
     """Clamp a signed value to −2^(bits−1) … 2^(bits−1) − 1; the result has exactly `bits` bits."""
     width = len(value)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
-from fracdse.accelerator.arithmetic import as_signed, constant_table
+from fracdse.accelerator.arithmetic import as_signed, constant_mux, constant_table
 from fracdse.accelerator.pipeline import Pipeline
 
 
@@ -50,9 +50,7 @@ def _balanced_sum(values: list[Value]) -> Value:
     return _balanced_sum(values[:half]) + _balanced_sum(values[half:])
 
 
-def table_product(
-    m: Module, pipe: Pipeline, operand: Value, index: Value, constants: Sequence[int], *, name: str
-) -> Value:
+def table_product(pipe: Pipeline, operand: Value, index: Value, constants: Sequence[int]) -> Value:
     """Return operand·constants[index], two stages later: by a DSP slice, or by additions where there is one constant.
 
     Synthesis may take a constant's product into LUTs or not, by its value; so it is never left to it.
@@ -60,7 +58,7 @@ def table_product(
     operand = as_signed(operand)
     if len(constants) == 1:
         return pipe.register(constant_product(pipe.register(operand), constants[0]), name="product")
-    left, right = pipe.registers(operand, as_signed(constant_table(m, index, constants, name=name)))
+    left, right = pipe.registers(operand, as_signed(constant_mux(index, constants)))
     return pipe.register(left * right, name="product")
 
 
@@ -79,7 +77,7 @@ def product_and_carry(
     """
     operand = as_signed(operand)
     if factor is None:
-        a, b = pipe.registers(operand, constant_table(m, index, multipliers, name="multiplier"))
+        a, b = pipe.registers(operand, constant_mux(index, multipliers))
         return pipe.register(a * b, name="product"), Const(0, 1)
     scaled = operand if factor == 1 else (operand << 1) + operand
     steps = [(abs(int(value)) // factor).bit_length() - 1 if value else 0 for value in multipliers]
@@ -129,20 +127,25 @@ def multiply_add(
     product, carry = product_and_carry(m, pipe, operand, index, multipliers, factor=factor)
     index = pipe.register(index, name="index")
     if extra is not None:
-        addend = pipe.register(_shifted_sum(m, pipe.register(extra), extra_shift, index, offsets), name="addend")
+        summed = _shifted_sum(m, pipe.register(extra), extra_shift, index, offsets, in_slice=factor is None)
+        addend = pipe.register(summed, name="addend")
     elif factor is None:
-        addend = pipe.register(as_signed(constant_table(m, index, offsets, name="offset")), name="addend")
+        addend = pipe.register(as_signed(constant_mux(index, offsets)), name="addend")
     else:
         index = pipe.register(index, name="index")
         addend = as_signed(constant_table(m, index, offsets, name="offset"))
     return pipe.register(add_with_carry(product, addend, carry), name="sum")
 
 
-def _shifted_sum(m: Module, extra: Value, shift: int, index: Value, offsets: Sequence[int]) -> Value:
+def _shifted_sum(m: Module, extra: Value, shift: int, index: Value, offsets: Sequence[int], *, in_slice: bool) -> Value:
     """Return extra·2^shift + offsets[index], with no adder below bit `shift`: one LUT a bit above it."""
-    high = as_signed(constant_table(m, index, [int(offset) >> shift for offset in offsets], name="offset"))
+
+    def table(values: list[int], name: str) -> Value:
+        return constant_mux(index, values) if in_slice else constant_table(m, index, values, name=name)
+
+    high = as_signed(table([int(offset) >> shift for offset in offsets], "offset"))
     total = as_signed(extra) + high
     if not shift:
         return total
-    low = constant_table(m, index, [int(offset) & ((1 << shift) - 1) for offset in offsets], name="offset_low")
+    low = table([int(offset) & ((1 << shift) - 1) for offset in offsets], "offset_low")
     return Cat(Cat(low, Const(0, shift))[:shift], total).as_signed()

@@ -99,7 +99,7 @@ class Interaction(wiring.Component):
             for row, source in zip(padded, sources, strict=True):
                 entries = [int(value) for value in row[index : _TAPS + index : self._taps]]
                 value = pixel.word_select(source, program.bits).as_signed()
-                products.append(table_product(m, pipe, value, turn, entries, name="interaction"))
+                products.append(table_product(pipe, value, turn, entries))
         part = pipe.register(sum(products[1:], start=products[0]), name="part")
         bound = int(abs(weights).sum()) << (program.bits - 1)
         total = Signal(signed(signed_bits(-bound - 1, bound)), name="total", reset_less=True)

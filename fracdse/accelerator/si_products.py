@@ -76,14 +76,14 @@ class Squeeze(wiring.Component):
         """Return a lane's word on the branch's grid, three stages later."""
         program, channels = self._program, self._schedule.lane_channels(lane)
         multipliers = [int(program.input_multiplier[c]) for c in channels]
-        product = table_product(m, pipe, self.u.payload[lane], step, multipliers, name="input_multiplier")
+        product = table_product(pipe, self.u.payload[lane], step, multipliers)
         step = pipe.register(pipe.register(step))
         offset = constant_table(m, step, [int(program.input_offset[c]) for c in channels], name="input_offset")
         return pipe.register(saturate((product + offset).shift_right(program.input_shift), program.bits), name="z")
 
     def _product(self, m: Module, pipe: Pipeline, channel: int, lane: int, z: Value, step: Value) -> Value:
         weights = [int(self._program.squeeze[channel, c]) for c in self._schedule.lane_channels(lane)]
-        return table_product(m, pipe, z, step, weights, name="squeeze")
+        return table_product(pipe, z, step, weights)
 
 
 class Expand(wiring.Component):
@@ -126,7 +126,7 @@ class Expand(wiring.Component):
         products = []
         for source in range(self._width):
             weights = [int(program.expand[c, source]) for c in channels]
-            products.append(table_product(m, pipe, self.b.payload[source], step, weights, name="expand"))
+            products.append(table_product(pipe, self.b.payload[source], step, weights))
         step = pipe.register(pipe.register(step))
         total = pipe.register(sum(products[1:], start=products[0]), name="total")
         step = pipe.register(step)

@@ -23,7 +23,9 @@ from fracdse.mixed_weights import LogicBit, logic_bits
 FUSED_STEPS = 8
 UNROLLED_STEPS = 2
 LARGEST_RELAXED_WIDTH = 16
-_QUEUED_PIXELS = 16
+_MANY_STEPS = 30
+# Beyond so many entries a table of weights no longer takes one LUT a bit.
+_SHALLOW_STEPS = 48
 BALANCED_ROWS = 512
 _CYCLES_AROUND_THE_TREE = 5
 
@@ -109,25 +111,22 @@ def gated_conv_terms(
 
 
 def _unrolled(taps: int, channels: int, lanes: int, borders: int) -> UnitTerms:
-    """Count the engine of constant weights; its output queue holds 16 pixels."""
-    steps, sums = channels // lanes, taps.bit_length() + 1
+    """Count the engine of constant weights."""
+    sums = taps.bit_length() + 1
     tree = constant_rows_count(taps, channels, sums, borders > 0)
-    words = sum_width(taps, 0)
     return UnitTerms(
         "gated_conv",
         lut={
             "constant_tree": tree.luts,
             "constant_adder_bits": tree.adder_bits,
             "constant_sums": channels * sums,
-            "output_bits": lanes * words,
-            "two_beats": lanes * sums * (steps - 1),
-            "output_queue": ram_luts(lanes * words, power_of_two_at_least(_QUEUED_PIXELS * steps)),
+            "constant_borders": int(borders > 0),
         },
         ff={
             "constant_tree": tree.registers,
             "constant_sums": channels * sums,
-            "output_bits": lanes * words,
-            "two_beats": lanes * sums * (steps - 1),
+            "output_bits": lanes * sum_width(taps, 0),
+            "constant_borders": int(borders > 0),
         },
     )
 
@@ -143,6 +142,7 @@ def _folded(
     step_bits, counts = max(1, (steps - 1).bit_length()), steps.bit_length()
     fused = memory == "logic" and steps <= FUSED_STEPS
     blocks = memory in BLOCK_MEMORIES
+    stored = not fused and not blocks
     balanced = is_balanced(steps, borders, memory)
     offsets = borders > 0 and not balanced
     tree = lane_tree(taps, steps, borders, memory)
@@ -157,10 +157,14 @@ def _folded(
         lut={
             "parities": sum(bits // 3 for bits in sizes) if fused else taps // 3,
             "tree": lanes * tree.luts if fused else 0,
-            "stored_tree": 0 if fused else lanes * tree.luts,
+            "stored_tree": lanes * tree.luts if stored and steps > 1 else 0,
+            "constant_stored_tree": lanes * tree.luts if stored and steps == 1 else 0,
+            "block_tree": lanes * tree.luts if blocks else 0,
             "adder_bits": lanes * tree.adder_bits,
-            "weight_table": lanes
-            * (sum(bit.luts for bit in moved) if blocks else 0 if fused else rom_luts(taps, steps)),
+            "weight_table": lanes * rom_luts(taps, steps) if stored else 0,
+            "deep_weight_table": lanes * taps if stored and steps > _SHALLOW_STEPS else 0,
+            "moved_weight_table": lanes * sum(bit.luts for bit in moved),
+            "moved_weights": lanes * len(moved),
             "plane": column,
             "queues": queues,
             "sum_bits": lanes * sums,
@@ -173,7 +177,9 @@ def _folded(
         ff={
             "tree": lanes * tree.registers,
             "chain": sum(bits for level, bits in enumerate(sizes) if level and level % 3 == 0) if fused else 0,
-            "weight_word": 0 if fused or blocks else lanes * taps,
+            # Bits that are the same function of the step are one register.
+            "weight_word": min(lanes * taps, 2 ** min(steps, _MANY_STEPS) - 2) if stored else 0,
+            "moved_weights": lanes * len(moved),
             "lag": lag(taps, steps) * column,
             "sum_bits": lanes * sums,
             "step_bits": lanes * step_bits,
