@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from socketserver import ThreadingMixIn
@@ -19,9 +20,13 @@ _READING = ("GET", "HEAD")
 
 
 class JournalMirror:
-    """A copy of a journal that grows with it, so that whoever reads the copy cannot touch the journal."""
+    """A copy of a journal that grows with it, so that whoever reads the copy cannot touch the journal.
+
+    It may be refreshed from several threads, as a server does for each of a page's requests.
+    """
 
     def __init__(self, journal: Path, copy: Path) -> None:
+        self._lock = threading.Lock()
         self._journal = journal
         self._copy = copy
         self._copied = 0
@@ -30,14 +35,15 @@ class JournalMirror:
 
     def refresh(self) -> None:
         """Add the whole lines that the journal has gained; a line that is still being written waits."""
-        with self._journal.open("rb") as source:
-            source.seek(self._copied)
-            gained = source.read()
-        whole = gained[: gained.rfind(b"\n") + 1]
-        if whole:
-            with self._copy.open("ab") as copy:
-                copy.write(whole)
-            self._copied += len(whole)
+        with self._lock:
+            with self._journal.open("rb") as source:
+                source.seek(self._copied)
+                gained = source.read()
+            whole = gained[: gained.rfind(b"\n") + 1]
+            if whole:
+                with self._copy.open("ab") as copy:
+                    copy.write(whole)
+                self._copied += len(whole)
 
 
 def dashboard_app(storage: BaseStorage, refresh: Callable[[], None] | None = None) -> App:

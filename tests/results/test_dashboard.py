@@ -7,6 +7,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,18 @@ def test_the_copy_takes_whole_lines_only(tmp_path: Path) -> None:
     mirror.refresh()
     mirror.refresh()
     assert copy.read_bytes() == b'{"a":1}\n{"b":2}\n'
+
+
+def test_requests_at_the_same_time_copy_every_line_once(tmp_path: Path) -> None:
+    journal, copy = tmp_path / "journal.log", tmp_path / "copy.log"
+    journal.write_bytes(b"")
+    mirror = JournalMirror(journal, copy)
+    with ThreadPoolExecutor(8) as requests:
+        for _ in range(3):
+            with journal.open("ab") as file:
+                file.write((b'"' + b"x" * 1022 + b'"\n') * 4096)  # 4 MiB: long enough to be read twice at a time
+            list(requests.map(lambda _: mirror.refresh(), range(8)))
+    assert copy.read_bytes() == journal.read_bytes()
 
 
 def test_a_port_in_use_is_named() -> None:
