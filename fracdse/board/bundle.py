@@ -27,11 +27,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fracdse.board.bundle_archive import pack, unpack
-from fracdse.build.cache import write_atomically
 from fracdse.errors import DataError
 from fracdse.folding import Folding
 from fracdse.program import Program, program_bytes
 from fracdse.program.file_format import program_from_bytes
+from fracdse.whole_file import write_whole
 
 _OPTIONAL = {"verilog": "accelerator.v", "bitstream": "accelerator.bit", "handoff": "accelerator.hwh"}
 _DRIVER = (
@@ -134,7 +134,7 @@ def write_bundle(path: Path, **parts: Any) -> str:
     """
     archive = bundle_bytes(**parts)
     try:
-        write_atomically(path, archive)
+        write_whole(path, archive)
     except OSError as error:
         raise DataError(f"bundle '{path}' cannot be written: {error.strerror}") from error
     return hashlib.sha256(archive).hexdigest()

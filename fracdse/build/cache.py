@@ -6,9 +6,10 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
+
+from fracdse.whole_file import write_whole
 
 _RECORD_LIMIT = 16 * 1024 * 1024
 
@@ -30,20 +31,6 @@ def digest_of(*parts: bytes | str) -> str:
         total.update(f"{len(data)}:".encode())
         total.update(data)
     return total.hexdigest()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a kill in between, sees the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
 
 
 class ContentCache:
@@ -75,4 +62,4 @@ class ContentCache:
     def put(self, key: str, record: dict[str, Any]) -> None:
         """Store a record; a cache that cannot be written (full disk, read-only home) is no reason to fail."""
         with contextlib.suppress(OSError):
-            write_atomically(self.path(key), json.dumps(record, sort_keys=True).encode())
+            write_whole(self.path(key), json.dumps(record, sort_keys=True).encode())

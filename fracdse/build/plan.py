@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fracdse.build.archive import is_plain_name, packed
-from fracdse.build.cache import digest_of, write_atomically
+from fracdse.build.cache import digest_of
 from fracdse.errors import BuildFailed
+from fracdse.whole_file import write_whole
 
 PLAN_DIGEST_FILE = "plan.sha256"
 
@@ -48,8 +49,8 @@ class BuildPlan:
         for name, content in self.files.items():
             target = folder / name
             if not target.is_file() or target.read_bytes() != content:
-                write_atomically(target, content)
-        write_atomically(marker, self._digest_line)
+                write_whole(target, content)
+        write_whole(marker, self._digest_line)
 
     def archive(self) -> bytes:
         """Return the plan and its digest as a .tar.gz without times, owners and other traces of where it was made."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import pickle
-import tempfile
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -19,6 +17,7 @@ from torch import Tensor
 from fracdse.design import Design
 from fracdse.errors import DataError
 from fracdse.network.network import FractionalNetwork, build_network
+from fracdse.whole_file import write_whole
 
 DESIGN_FILE = "design.json"
 NETWORK_FILE = "network.pt"
@@ -116,21 +115,6 @@ def save_tensors(path: Path, values: Mapping[str, Any]) -> None:
     buffer = io.BytesIO()
     torch.save(dict(values), buffer)
     write_whole(path, buffer.getvalue())
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is replaced as a whole or not at all."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
 
 
 def _read_description(folder: Path) -> dict[str, Any]:

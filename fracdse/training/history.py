@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from fracdse.network.folder import write_whole
+from fracdse.whole_file import write_whole
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Any
 
 from fracdse.design import Design
 from fracdse.errors import FracdseError, TrainingError
-from fracdse.network.folder import load_network, write_whole
+from fracdse.network.folder import load_network
 from fracdse.ray_cluster import RayCluster, RayShares
 from fracdse.training.data import Dataset
 from fracdse.training.full_training import TrainingResult, train
@@ -25,6 +25,7 @@ from fracdse.training.history import EpochRecord
 from fracdse.training.process_group import PartnerLost, Place, team_at
 from fracdse.training.recipe import Recipe
 from fracdse.training.run import Progress
+from fracdse.whole_file import write_whole
 
 _POLL_SECONDS = 1.0
 _LAST_WORDS_SECONDS = 5.0

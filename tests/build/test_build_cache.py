@@ -1,7 +1,8 @@
 import contextlib
 from pathlib import Path
 
-from fracdse.build.cache import ContentCache, cache_folder, digest_of, write_atomically
+from fracdse.build.cache import ContentCache, cache_folder, digest_of
+from fracdse.whole_file import write_whole
 
 
 def test_folder_follows_the_environment(monkeypatch):
@@ -40,13 +41,14 @@ def test_cache_that_cannot_be_written_is_no_failure(tmp_path):
 
 def test_interrupted_write_leaves_the_old_content(tmp_path, monkeypatch):
     target = tmp_path / "file"
-    write_atomically(target, b"old")
+    write_whole(target, b"old")
+    assert target.stat().st_mode & 0o777 == 0o644
 
     def interrupt(self, other):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Path, "replace", interrupt)
     with contextlib.suppress(KeyboardInterrupt):
-        write_atomically(target, b"new")
+        write_whole(target, b"new")
     assert target.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

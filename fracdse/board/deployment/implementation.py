@@ -9,7 +9,6 @@ from pathlib import Path
 
 from fracdse.board.deployment.hardware import GeneratedHardware
 from fracdse.board.deployment.request import DeployRequest, Listener
-from fracdse.build.cache import write_atomically
 from fracdse.build.plan import BuildPlan
 from fracdse.build.tools import find_vivado
 from fracdse.build.vivado_plan import vivado_plan
@@ -19,6 +18,7 @@ from fracdse.design import Design
 from fracdse.errors import ToolNotFound
 from fracdse.folding import Folding
 from fracdse.hardware.devices import load_device
+from fracdse.whole_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def implement(request: DeployRequest, hardware: GeneratedHardware, bundle: bytes
     plan = vivado_plan(hardware.verilog, hardware.top, device, clock_mhz, {"accelerator.fracdse": bundle})
     folder = request.folder / f"vivado-{plan.digest[:12]}"
     plan.write(folder)
-    write_atomically(folder.parent / f"{folder.name}.tar.gz", plan.archive())
+    write_whole(folder.parent / f"{folder.name}.tar.gz", plan.archive())
     listener.say(f"Wrote the build plan, digest {plan.digest[:16]}: {folder} and, packed, {folder.name}.tar.gz.")
     if request.plan_only:
         return Implementation(folder)
@@ -93,5 +93,5 @@ def keep_reports(build: VivadoResult, design: Design, folding: Folding, folder: 
     ):
         shutil.copyfile(reports / name, folder / f"{design.key}_{kept}.rpt")
     sidecar = {"design": design.to_dict(), "folding": folding.to_dict()}
-    write_atomically(folder / f"{design.key}.json", (json.dumps(sidecar, indent=1) + "\n").encode())
+    write_whole(folder / f"{design.key}.json", (json.dumps(sidecar, indent=1) + "\n").encode())
     return folder
