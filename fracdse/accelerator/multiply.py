@@ -73,9 +73,11 @@ def product_and_carry(
         operand: Value to multiply.
         index: Position in `multipliers`, at the same stage as the operand.
         multipliers: The constants.
-        factor: What `shift_factor` says of all lanes together; None takes a DSP slice.
+        factor: What `shift_factor` says of all lanes together; None takes a DSP slice, but not for a single constant.
     """
     operand = as_signed(operand)
+    if factor is None and len(multipliers) == 1:
+        return table_product(pipe, operand, index, multipliers), Const(0, 1)
     if factor is None:
         a, b = pipe.registers(operand, constant_mux(index, multipliers))
         return pipe.register(a * b, name="product"), Const(0, 1)

@@ -50,6 +50,11 @@ def table_steps(name: str, width: float, entries: int) -> dict[str, float]:
     return {**sizes, f"{name}_deep": width * max(0.0, entries / _TABLE_SIZES[-1] - 1)}
 
 
+def uneven_bits(steps: int) -> int:
+    """Return the bits of a counter of steps that has to wrap before its bits do; 0 where they do so together."""
+    return steps.bit_length() if steps & (steps - 1) else 0
+
+
 def power_of_two_at_least(value: int) -> int:
     """Return the smallest power of two that is not below a positive value."""
     return 1 << (value - 1).bit_length()

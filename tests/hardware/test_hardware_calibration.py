@@ -21,7 +21,7 @@ def synthetic_points(networks: int, noise: float, seed: int = 1) -> list[Point]:
         for lanes in (1, 2, 4, 8):
             parameters = {"channels": 8 * int(generator.integers(1, 5)), "lanes": lanes, "feature_bits": 16}
             terms = unit_terms("activation", parameters)
-            lut = 2.0 * terms.lut["compare_bits"] + 0.5 * terms.lut["outer_table"] + 20
+            lut = 2.0 * terms.lut["compare_bits"] + 0.5 * terms.lut["thresholds_over_1"] + 20
             ff = 1.0 * terms.ff["held"] + 1.5 * terms.ff["word_bits"] + 10
             factor = 1 + noise * generator.standard_normal(2)
             points.append(

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from fracdse.design import AcceleratorChoices, Design, ImageFormat, NetworkChoices
 from fracdse.errors import ConfigError
 from fracdse.folding import Folding, LayerFolding
+from fracdse.hardware.coefficients import coefficients_for
 from fracdse.hardware.estimate import estimate, estimate_many, frame_cycles, layer_figures
 from fracdse.hardware.folding import solve
 from fracdse.hardware.options import divisors
@@ -75,8 +76,8 @@ def test_more_lanes_never_need_fewer_luts(spec: dict[str, int], memory: str) -> 
         gated_conv_terms(**spec, width=32, height=32, lanes=lanes, memory=memory)  # type: ignore[arg-type]
         for lanes in divisors(spec["out_channels"])
     ]
-    trees = [figure.lut["stored_tree"] for figure in figures]
-    assert trees == sorted(trees)
+    luts = [coefficients_for("xcup").predict(figure, "lut") for figure in figures]
+    assert luts == sorted(luts)
     assert [f.bram18 for f in figures] == sorted(f.bram18 for f in figures)
 
 
@@ -91,8 +92,11 @@ def test_moving_weights_never_changes_the_bits_stored(spec: dict[str, int], data
         for m in ("logic", "lutram", "bram", "mixed")
     }
     assert kinds["logic"].bram18 == kinds["lutram"].bram18 == 0
-    assert kinds["bram"].bram18 >= lanes * bram18(taps, steps)
     assert kinds["mixed"].bram18 <= kinds["bram"].bram18
+    if steps == 1 and spec["kernel"] == 1:  # a single word is a constant
+        assert kinds["bram"].bram18 == 0
+        return
+    assert kinds["bram"].bram18 >= lanes * bram18(taps, steps)
     assert kinds["bram"].bram18 * 18 * 1024 >= taps * spec["out_channels"]
 
 

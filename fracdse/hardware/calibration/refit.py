@@ -18,8 +18,9 @@ from fracdse.hardware.terms import UnitTerms
 
 FittedResource = Literal["lut", "ff"]
 FITTED: tuple[FittedResource, ...] = ("lut", "ff")
-# From so many points on every coefficient of a unit is fitted; from so few on, one factor on the hand-counted ones.
-FEWEST_POINTS = 60
+# From so many points on every coefficient of a unit is fitted, where they are twice as many as the coefficients. From so
+# few on, one factor on the hand-counted ones is.
+FEWEST_POINTS = 20
 FEWEST_SCALED = 5
 # A 90 % quantile needs nine values; with fewer the half widths of the hand-counted formulas stay.
 FEWEST_FOR_A_QUANTILE = 9
@@ -95,11 +96,11 @@ def _fit_all(units: Sequence[Counted], base: Coefficients) -> Formulas:
         if len(mine) < FEWEST_SCALED:
             continue
         for resource in FITTED:
-            if len(mine) < FEWEST_POINTS:
-                formulas[unit, resource] = _scaled(mine, base, resource)
-                continue
             rows = [dict(_counts(entry.terms, resource)) for entry in mine]
             names = list(dict.fromkeys(name for row in rows for name in row))
+            if len(mine) < max(FEWEST_POINTS, 2 * len(names)):
+                formulas[unit, resource] = _scaled(mine, base, resource)
+                continue
             actual = np.array([getattr(entry.point, resource) for entry in mine], dtype=np.float64)
             found = fit(term_matrix(rows, names), actual)
             formulas[unit, resource] = {

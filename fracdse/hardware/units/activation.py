@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fracdse.hardware.memory_luts import table_steps
+from fracdse.hardware.memory_luts import table_steps, uneven_bits
 from fracdse.hardware.terms import UnitTerms
 
 
@@ -19,6 +19,7 @@ def activation_terms(channels: int, lanes: int, feature_bits: int, whole_pixels:
             "compare_bits": lanes * feature_bits,
             **table_steps("thresholds", lanes * feature_bits, steps),
             "held": held if steps == 1 else 0,
+            "uneven_bits": uneven_bits(steps),
             "lanes": lanes,
             "one": 1,
         },

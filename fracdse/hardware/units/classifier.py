@@ -29,6 +29,7 @@ def classifier_terms(
     return UnitTerms(
         "classifier",
         lut={
+            "sent_bits": lanes * 32 * (lanes > 1),
             "features": stream_luts(*feature_memory),
             "weights": 0 if blocks else lanes * rom_luts(weight_bits, words),
             "biases": lanes * rom_luts(32, groups),

@@ -14,7 +14,7 @@ from fracdse.hardware.compressor import (
     fused_lane_count,
     stored_lane_count,
 )
-from fracdse.hardware.memory_luts import power_of_two_at_least, ram_luts, rom_luts
+from fracdse.hardware.memory_luts import power_of_two_at_least, ram_luts, rom_luts, uneven_bits
 from fracdse.hardware.terms import UnitTerms
 from fracdse.hardware.units.post import sum_width
 from fracdse.memories import bram18
@@ -152,6 +152,7 @@ def _folded(
     queues += lanes * ram_luts(step_bits, power_of_two_at_least(max(2, (slots - 2) * steps)))
     queues += ram_luts(lanes * counts, power_of_two_at_least(slots))
     sizes = chain_sizes(taps)
+    words = steps << borders if balanced else steps
     return UnitTerms(
         "gated_conv",
         lut={
@@ -171,6 +172,7 @@ def _folded(
             "thresholds": lanes * rom_luts(sums, steps),
             "offsets": lanes * rom_luts(sums, steps << borders) if offsets else 0,
             "step_bits": lanes * step_bits,
+            "uneven_bits": uneven_bits(steps),
             "lanes": lanes,
             "folded": 1,
         },
@@ -188,5 +190,6 @@ def _folded(
             "latency": lanes * tree.latency,
             "folded": 1,
         },
-        bram18=lanes * bram18(taps - len(moved), steps << borders if balanced else steps) if blocks else 0,
+        # One word is no memory.
+        bram18=lanes * bram18(taps - len(moved), words) if blocks and words > 1 else 0,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fracdse.hardware.memory_luts import rom_luts, table_steps
+from fracdse.hardware.memory_luts import rom_luts, table_steps, uneven_bits
 from fracdse.hardware.multipliers import product_dsps
 from fracdse.hardware.terms import UnitTerms
 from fracdse.program.fixed_point import LINKED_BITS
@@ -58,6 +58,7 @@ def post_terms(
             "coded_table": multiplied * coded * lanes * rom_luts(feature_bits, steps),
             "shifted_coded_words": shifted * coded * lanes * feature_bits,
             "shifted_coded_table": shifted * coded * lanes * rom_luts(feature_bits, steps),
+            "uneven_bits": uneven_bits(steps),
             "lanes": lanes,
             "one": 1,
         },
@@ -80,7 +81,8 @@ def post_terms(
         dsp=lanes
         * (
             multiplied * product_dsps(y_bits, constant_bits)
-            + (multiplied + scaled) * int(elastic_link) * product_dsps(shortcut, constant_bits)
-            + scaled
+            # A single constant is added up from shifts.
+            + int(steps > 1) * (multiplied + scaled) * link * product_dsps(shortcut, constant_bits)
+            + int(steps > 1) * scaled
         ),
     )

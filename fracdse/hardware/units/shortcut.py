@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fracdse.hardware.memory_luts import power_of_two_at_least, stream_luts, table_steps
+from fracdse.hardware.memory_luts import power_of_two_at_least, stream_luts, table_steps, uneven_bits
 from fracdse.hardware.terms import UnitTerms
 from fracdse.memories import stream_bram18, stream_lutram_bits
 
@@ -48,6 +48,7 @@ def shortcut_terms(
     if pooled:
         memories.append((pooled, power_of_two_at_least(steps) * (in_width // 2)))
     choices = max(1, sum(banks) // lanes)
+    consumer_steps = max(1, in_channels // lanes)
     return UnitTerms(
         "shortcut",
         lut={
@@ -58,6 +59,7 @@ def shortcut_terms(
             "pooled_bits": pooled,
             "code_bits": producer_lanes * shortcut_bits * feature_bits,
             **_code_tables(producer_lanes * feature_bits, shortcut_bits, steps),
+            "uneven_bits": uneven_bits(steps) + uneven_bits(consumer_steps),
             "lanes": lanes,
             "one": 1,
         },
@@ -66,7 +68,9 @@ def shortcut_terms(
             "ram_bits": sum(stream_lutram_bits(*size) for size in memories),
             "lanes": lanes,
             "pooled_bits": pooled,
-            "code_bits": producer_lanes * shortcut_bits * feature_bits,
+            # The last comparison's word goes nowhere.
+            "code_words": producer_lanes * max(0, shortcut_bits - 1) * feature_bits,
+            "code_bits": producer_lanes * shortcut_bits,
             "one": 1,
         },
         bram18=sum(stream_bram18(*size) for size in memories),

@@ -10,7 +10,7 @@ from functools import lru_cache
 from fracdse.folding import BLOCK_MEMORIES, Memory
 from fracdse.folding import SLICED_KERNEL as KERNEL
 from fracdse.hardware.compressor import TreeCount, compressor_count
-from fracdse.hardware.memory_luts import power_of_two_at_least, ram_luts, rom_luts
+from fracdse.hardware.memory_luts import power_of_two_at_least, ram_luts, rom_luts, uneven_bits
 from fracdse.hardware.terms import UnitTerms
 from fracdse.memories import bram18
 
@@ -59,6 +59,7 @@ def sliced_conv_terms(
             "step_bits": step_bits,
             "positions": positions,
             "stride_1": int(stride == 1),
+            "uneven_bits": uneven_bits(out_channels),
             "one": 1,
         },
         ff={

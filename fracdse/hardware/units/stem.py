@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fracdse.design import InputLayer
 from fracdse.hardware.compressor import TreeCount, compressor_count
-from fracdse.hardware.memory_luts import rom_luts, stream_luts
+from fracdse.hardware.memory_luts import power_of_two_at_least, rom_luts, stream_luts
 from fracdse.hardware.terms import UnitTerms
 from fracdse.memories import stream_bram18
 
@@ -47,6 +47,7 @@ def stem_terms(
     entries = steps << (bits - has_full_flag(levels))
     products = taps * levels // slices
     sums = (taps * levels).bit_length() + 1
+    words = steps if slices == 1 else power_of_two_at_least(steps) * power_of_two_at_least(slices)
     table = form == "table" and slices == 1
     tree = _table_tree(taps, levels, steps) if table else compressor_count([{0: products}], products.bit_length())
     pixel = bits * colours + 1
@@ -59,7 +60,7 @@ def stem_terms(
             "adder_bits": lanes * tree.adder_bits if table else 0,
             "levels": 0 if table else products,
             "products": 0 if table else lanes * products,
-            "weights": 0 if table else lanes * rom_luts(products, steps * slices),
+            "weights": 0 if table else lanes * rom_luts(products, words),
             "tree": 0 if table else lanes * (tree.luts + tree.adder_bits),
             "pixel_bits": pixel,
             "sliced_pixel_bits": 9 // slices * pixel * (slices // 3),
