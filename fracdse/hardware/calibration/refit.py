@@ -18,8 +18,8 @@ from fracdse.hardware.terms import UnitTerms
 
 FittedResource = Literal["lut", "ff"]
 FITTED: tuple[FittedResource, ...] = ("lut", "ff")
-# From so many points on every coefficient of a unit is fitted, where they are twice as many as the coefficients. From so
-# few on, one factor on the hand-counted ones is.
+# From so many points on, and twice as many as coefficients, every coefficient of a unit is fitted; from so few on, one
+# factor on the hand-counted ones.
 FEWEST_POINTS = 20
 FEWEST_SCALED = 5
 # A 90 % quantile needs nine values; with fewer the half widths of the hand-counted formulas stay.
