@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -61,6 +62,8 @@ def test_an_unknown_device_is_refused() -> None:
         estimate(replace(SMALL, device="ultra97"))
 
 
+TREES = ("stored_tree", "constant_stored_tree", "block_tree")
+
 geometry = {
     "in_channels": st.sampled_from([4, 8, 16, 24]),
     "out_channels": st.sampled_from([8, 16, 24, 48]),
@@ -76,8 +79,11 @@ def test_more_lanes_never_need_fewer_luts(spec: dict[str, int], memory: str) -> 
         gated_conv_terms(**spec, width=32, height=32, lanes=lanes, memory=memory)  # type: ignore[arg-type]
         for lanes in divisors(spec["out_channels"])
     ]
+    trees = [sum(figure.lut[name] for name in TREES) for figure in figures]
+    assert trees == sorted(trees)
+    # Tables of four weights and fewer share their bits, and long queues take deeper memories: both save a little.
     luts = [coefficients_for("xcup").predict(figure, "lut") for figure in figures]
-    assert luts == sorted(luts)
+    assert all(more >= 0.85 * fewer for fewer, more in pairwise(luts))
     assert [f.bram18 for f in figures] == sorted(f.bram18 for f in figures)
 
 

@@ -9,6 +9,7 @@ from fracdse.program.fixed_point import LINKED_BITS
 
 # Codes of two bits are thirds, which the scales of a layer take up; finer ones need a product.
 _SHIFTED_SHORTCUT_BITS = 2
+_NARROW_WORD_BITS = 14
 
 
 def sum_width(fan_in: int, clip_bits: int) -> int:
@@ -36,48 +37,37 @@ def post_terms(
     steps = channels // lanes
     shortcut = shortcut_bits or feature_bits
     # Where scales are powers of two all products are shifts, but for the codes of a shortcut of more than two bits.
-    multiplied, shifted = int(not power_of_two), int(power_of_two)
+    multiplied = int(not power_of_two)
     link, coded = int(elastic_link), int(shortcut_bits > 0)
     y_bits = LINKED_BITS if elastic_link else sum_bits
     scaled = int(power_of_two and shortcut_bits > _SHIFTED_SHORTCUT_BITS)
+    # Words of few bits often have to change their scale: the residual is shifted then, by how much training decides.
+    narrow = int(feature_bits <= _NARROW_WORD_BITS and not coded)
+    common = {
+        "word_bits": lanes * feature_bits,
+        "narrow_words": narrow * lanes * feature_bits,
+        "coded_words": coded * lanes * feature_bits,
+        "sum_bits": lanes * sum_bits,
+        "si_bits": lanes * si_bits,
+        "link_bits": link * lanes * (shortcut + y_bits),
+        "lanes": lanes,
+        "one": 1,
+    }
+    lut = {
+        **common,
+        **table_steps("constants", lanes * feature_bits, steps),
+        "split_table": lanes * rom_luts(y_bits, steps),
+        "coded_table": coded * lanes * rom_luts(feature_bits, steps),
+        "link_table": link * lanes * rom_luts(shortcut + 2 * constant_bits, steps),
+        "uneven_bits": uneven_bits(steps),
+    }
+    ff = {**common, "single_step_words": lanes * feature_bits * (steps == 1), "index_bits": steps.bit_length()}
+    # What multiplies, what multiplies twice and what shifts share hardly more than the names of their parts.
+    form = "shifted" if power_of_two else "linked" if elastic_link else "multiplied"
     return UnitTerms(
         "post",
-        lut={
-            "word_bits": lanes * feature_bits,
-            "sum_bits": lanes * sum_bits,
-            **table_steps("split", lanes * y_bits, steps),
-            "multiplier_table": multiplied * lanes * rom_luts(constant_bits, 2 * steps),
-            **table_steps("offset", lanes * feature_bits, steps),
-            "si_bits": lanes * si_bits,
-            "shifted_bits": shifted * lanes * y_bits,
-            "shifted_words": shifted * lanes * feature_bits,
-            "link_bits": multiplied * link * lanes * (shortcut + constant_bits),
-            "link_table": multiplied * link * lanes * rom_luts(shortcut + 2 * constant_bits, steps),
-            "shifted_link_bits": shifted * link * lanes * (shortcut + LINKED_BITS),
-            "coded_words": multiplied * coded * lanes * feature_bits,
-            "coded_table": multiplied * coded * lanes * rom_luts(feature_bits, steps),
-            "shifted_coded_words": shifted * coded * lanes * feature_bits,
-            "shifted_coded_table": shifted * coded * lanes * rom_luts(feature_bits, steps),
-            "uneven_bits": uneven_bits(steps),
-            "lanes": lanes,
-            "one": 1,
-        },
-        ff={
-            "word_bits": lanes * feature_bits,
-            "sum_bits": lanes * sum_bits,
-            "shortcut_bits": lanes * shortcut,
-            "si_bits": lanes * si_bits,
-            "index_bits": steps.bit_length(),
-            "shifted_bits": shifted * lanes * y_bits,
-            "shifted_words": shifted * lanes * feature_bits,
-            "link_bits": multiplied * link * lanes * (shortcut + constant_bits),
-            "link_sums": multiplied * link * lanes * sum_bits,
-            "shifted_link_bits": shifted * link * lanes * (shortcut + LINKED_BITS),
-            "coded_words": multiplied * coded * lanes * feature_bits,
-            "shifted_coded_words": shifted * coded * lanes * feature_bits,
-            "lanes": lanes,
-            "one": 1,
-        },
+        lut={f"{form}_{name}": float(count) for name, count in lut.items()},
+        ff={f"{form}_{name}": float(count) for name, count in ff.items()},
         dsp=lanes
         * (
             multiplied * product_dsps(y_bits, constant_bits)
