@@ -84,7 +84,10 @@ def test_more_lanes_never_need_fewer_luts(spec: dict[str, int], memory: str) -> 
     # Tables of four weights and fewer share their bits, and long queues take deeper memories: both save a little.
     luts = [coefficients_for("xcup").predict(figure, "lut") for figure in figures]
     assert all(more >= 0.85 * fewer for fewer, more in pairwise(luts))
-    assert [f.bram18 for f in figures] == sorted(f.bram18 for f in figures)
+    blocks = [figure.bram18 for figure in figures]
+    if spec["kernel"] == 1:
+        blocks.pop()  # a lane's single word is a constant
+    assert blocks == sorted(blocks)
 
 
 @settings(max_examples=40, deadline=None)
