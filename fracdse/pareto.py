@@ -36,7 +36,7 @@ def nondominated(values: FloatArray, directions: Sequence[Direction]) -> BoolArr
     valid = np.flatnonzero(~np.isnan(costs).any(axis=1))
     if len(valid):
         unique, inverse = np.unique(costs[valid], axis=0, return_inverse=True)
-        mask[valid] = _unique_front(unique)[inverse.reshape(-1)]
+        mask[valid] = front_of_sorted(unique)[inverse.reshape(-1)]
     return mask
 
 
@@ -50,8 +50,8 @@ def as_costs(values: FloatArray, directions: Sequence[Direction]) -> FloatArray:
     return costs
 
 
-def _unique_front(costs: FloatArray) -> BoolArray:
-    """Return the front of distinct rows in lexicographic order, as `np.unique` gives them."""
+def front_of_sorted(costs: FloatArray) -> BoolArray:
+    """Return which rows no other dominates, of distinct costs in lexicographic order, as `np.unique` gives them."""
     objectives = costs.shape[1]
     if objectives == 1:
         return np.asarray(costs[:, 0] == costs[0, 0])
@@ -116,7 +116,7 @@ def hypervolume(values: FloatArray, directions: Sequence[Direction], reference: 
     if not len(kept):
         return 0.0
     front = np.unique(kept, axis=0)
-    return _swept_volume(front[_unique_front(front)], bound)
+    return _swept_volume(front[front_of_sorted(front)], bound)
 
 
 def _swept_volume(costs: FloatArray, bound: FloatArray) -> float:
@@ -129,5 +129,5 @@ def _swept_volume(costs: FloatArray, bound: FloatArray) -> float:
         thickness = edges[row + 1] - edges[row]
         if thickness > 0:
             slab = np.unique(costs[: row + 1, 1:], axis=0)
-            total += float(thickness) * _swept_volume(slab[_unique_front(slab)], bound[1:])
+            total += float(thickness) * _swept_volume(slab[front_of_sorted(slab)], bound[1:])
     return total

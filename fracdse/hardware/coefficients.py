@@ -55,6 +55,10 @@ class Coefficients(BaseModel):
     network_half_width: dict[Literal["lut", "ff"], float]
     network_points: int = Field(ge=0)
 
+    def __hash__(self) -> int:
+        """Tell coefficients apart in caches."""
+        return hash((self.tool, self.version, self.part, self.source))
+
     @cached_property
     def _values(self) -> dict[str, dict[str, dict[str, float]]]:
         """Coefficients by resource, unit and term, as plain numbers."""

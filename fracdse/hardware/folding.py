@@ -18,6 +18,7 @@ from fracdse.errors import ConfigError, InfeasibleError
 from fracdse.figures import HardwareFigures
 from fracdse.folding import Folding, LayerFolding, lanes_text
 from fracdse.gates import GateStatistics
+from fracdse.hardware.chains import Chain, Layer, Preference
 from fracdse.hardware.coefficients import coefficients_for
 from fracdse.hardware.devices import Device, load_device
 from fracdse.hardware.layers import FoldedSpec, Words, awaited_layers, folded_specs, shared_units, words_of
@@ -31,7 +32,7 @@ from fracdse.hardware.options import (
     nameless,
     resources,
 )
-from fracdse.hardware.solver import Chain, Layer, Preference, best_within, fastest_limit
+from fracdse.hardware.solver import best_within, fastest_limit, fits
 from fracdse.topology import GatedConvSpec
 
 _LARGEST_EXCESS = 1e9
@@ -180,16 +181,16 @@ def _infeasible(
     slowest = max(float(layer.cycles.max()) for layer in layers)
     allowed = np.maximum(budgets, 1e-6)
 
-    def chain_at(factor: float) -> Chain | None:
-        return best_within(layers, slowest if limit is None else limit * factor, allowed * factor, "lut")
+    def at(factor: float) -> tuple[float, FloatArray]:
+        return slowest if limit is None else limit * factor, allowed * factor
 
     low, high = 1.0, 2.0
-    while chain_at(high) is None and high < _LARGEST_EXCESS:
+    while high < _LARGEST_EXCESS and not fits(layers, *at(high)):
         low, high = high, high * 2
     while high / low > 1.0001:
         middle = (low * high) ** 0.5
-        low, high = (middle, high) if chain_at(middle) is None else (low, middle)
-    chain = chain_at(high)
+        low, high = (low, middle) if fits(layers, *at(middle)) else (middle, high)
+    chain = best_within(layers, *at(high), "lut")
     if chain is None:
         return FoldingInfeasible(f"no folding of this design fits {design.device}, whatever the limits")
     shares = dict(zip(RESOURCES, (chain.resources / allowed).tolist(), strict=True))

@@ -11,6 +11,7 @@ import numpy as np
 
 from fracdse.design import AcceleratorChoices, Design, NetworkChoices
 from fracdse.errors import ConfigError
+from fracdse.hardware.chains import PRICES, Chain, cheapest_chains
 from fracdse.hardware.coefficients import coefficients_for
 from fracdse.hardware.cycles import latency_cycles
 from fracdse.hardware.devices import load_device
@@ -18,7 +19,7 @@ from fracdse.hardware.folding import as_folding, layer_budgets, solver_layers
 from fracdse.hardware.layers import folded_specs, layer_foldings, shared_units, words_of
 from fracdse.hardware.network import network_layers
 from fracdse.hardware.options import resources
-from fracdse.hardware.solver import PRICES, Chain, best_within, cheapest_chains, fastest_limit
+from fracdse.hardware.solver import best_within, fastest_limit
 from fracdse.hardware.totals import Totals
 
 _NETWORK = tuple(choice.name for choice in fields(NetworkChoices) if choice.name != "gate_threshold")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from fracdse.gates import LayerGates
 from fracdse.hardware.coefficients import Coefficients, coefficients_for
 from fracdse.hardware.cycles import classifier_cycles, conv_cycles, stem_cycles
 from fracdse.hardware.layers import FoldedSpec, Words, outputs, own_units, units_between
-from fracdse.hardware.registry import Unit
+from fracdse.hardware.registry import Unit, unit_terms
 from fracdse.topology import ClassifierSpec, GatedConvSpec, StemSpec
 
 RESOURCES = ("lut", "ff", "bram18", "dsp")
@@ -99,12 +99,22 @@ def allowed_memories(spec: FoldedSpec, words: Words) -> tuple[Memory, ...]:
 
 def resources(units: tuple[Unit, ...], coefficients: Coefficients) -> tuple[float, float, float, float]:
     """Return lut, ff, bram18 and dsp of some units together."""
-    counted = [unit.terms for unit in units]
+    taken = [_unit_resources(unit.kind, tuple(unit.parameters.items()), coefficients) for unit in units]
+    lut, ff, bram18, dsp = zip(*taken, strict=True) if taken else ((), (), (), ())
+    return sum(lut), sum(ff), sum(bram18), sum(dsp)
+
+
+@lru_cache(maxsize=200_000)
+def _unit_resources(
+    kind: str, parameters: tuple[tuple[str, Any], ...], coefficients: Coefficients
+) -> tuple[float, float, float, float]:
+    """Return lut, ff, bram18 and dsp of a unit; most units of a design occur in many foldings and designs."""
+    terms = unit_terms(kind, dict(parameters))
     return (
-        sum(coefficients.predict(terms, "lut") for terms in counted),
-        sum(coefficients.predict(terms, "ff") for terms in counted),
-        float(sum(terms.bram18 for terms in counted)),
-        float(sum(terms.dsp for terms in counted)),
+        coefficients.predict(terms, "lut"),
+        coefficients.predict(terms, "ff"),
+        float(terms.bram18),
+        float(terms.dsp),
     )
 
 

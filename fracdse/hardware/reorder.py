@@ -33,26 +33,25 @@ def _planned_banks(
 ) -> tuple[int, ...]:
     """Return the banks of orders of any kind, by the plan itself."""
     place = {channel: divmod(position, producer_lanes) for position, channel in enumerate(producer)}
-    steps = [
-        [place[channel % len(producer)] for channel in consumer[first : first + lanes]]
-        for first in range(0, len(consumer), lanes)
-    ]
-    groups: list[list[int | None]] = []
+    needed: list[dict[int, set[int]]] = [{} for _ in range(producer_lanes)]
+    for position, channel in enumerate(consumer):
+        step, lane = place[channel % len(producer)]
+        needed[lane].setdefault(position // lanes, set()).add(step)
+    groups: list[dict[int, int]] = []
     sizes: list[int] = []
-    for bank in range(producer_lanes):
-        needed = [sorted({step for step, lane in row if lane == bank}) for row in steps]
-        for copy in range(max(map(len, needed))):
-            addresses = [row[copy] if copy < len(row) else None for row in needed]
-            _join(groups, sizes, addresses)
+    for bank in needed:
+        rows = {row: sorted(steps) for row, steps in bank.items()}
+        for copy in range(max(map(len, rows.values()))):
+            _join(groups, sizes, {row: steps[copy] for row, steps in rows.items() if copy < len(steps)})
     return tuple(sizes)
 
 
-def _join(groups: list[list[int | None]], sizes: list[int], addresses: list[int | None]) -> None:
-    """Put a bank into the first memory whose addresses agree with its own, or into a new one."""
+def _join(groups: list[dict[int, int]], sizes: list[int], addresses: dict[int, int]) -> None:
+    """Put a bank into the first memory whose addresses, by the reader's step, agree with its own, or into a new one."""
     for index, known in enumerate(groups):
-        if all(a is None or b is None or a == b for a, b in zip(known, addresses, strict=True)):
-            known[:] = [b if a is None else a for a, b in zip(known, addresses, strict=True)]
+        if all(known.get(row, address) == address for row, address in addresses.items()):
+            known.update(addresses)
             sizes[index] += 1
             return
-    groups.append(addresses)
+    groups.append(dict(addresses))
     sizes.append(1)

@@ -10,11 +10,12 @@ from fracdse.design import AcceleratorChoices, Design, ImageFormat, NetworkChoic
 from fracdse.errors import ConfigError
 from fracdse.folding import Folding, LayerFolding, legal_slices
 from fracdse.gates import GateStatistics, LayerGates
+from fracdse.hardware.chains import PRICES, Layer, chain_resources
 from fracdse.hardware.cycles import conv_cycles
 from fracdse.hardware.devices import load_device
 from fracdse.hardware.folding import FoldingInfeasible, solve
 from fracdse.hardware.options import LayerTable, divisors
-from fracdse.hardware.solver import PRICES, Layer, best_within, chain_resources, fastest_limit
+from fracdse.hardware.solver import best_within, fastest_limit
 from fracdse.hardware.units.sliced_conv import sliced_conv_terms
 from fracdse.topology import gated_convs
 

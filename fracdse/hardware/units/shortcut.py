@@ -6,6 +6,7 @@ The FIFO is written in the order of the layer before and read in this layer's, f
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from fracdse.hardware.memory_luts import power_of_two_at_least, stream_luts, table_steps, uneven_bits
@@ -43,17 +44,17 @@ def shortcut_terms(
     pixels = fifo_pixels(in_width, out_width, kernel > 1 or si, stride, steps, in_flight)
     word = shortcut_bits or feature_bits
     depth = pixels * power_of_two_at_least(steps)
-    memories = [(count * word, depth) for count in banks]
+    memories = Counter((count * word, depth) for count in banks)
     pooled = producer_lanes * (feature_bits + 2) if stride == 2 else 0
     if pooled:
-        memories.append((pooled, power_of_two_at_least(steps) * (in_width // 2)))
+        memories[pooled, power_of_two_at_least(steps) * (in_width // 2)] += 1
     choices = max(1, sum(banks) // lanes)
     consumer_steps = max(1, in_channels // lanes)
     return UnitTerms(
         "shortcut",
         lut={
-            "ram": sum(stream_luts(*size) for size in memories),
-            "address": depth.bit_length() * len(memories),
+            "ram": sum(number * stream_luts(*size) for size, number in memories.items()),
+            "address": depth.bit_length() * memories.total(),
             "read_bits": lanes * word * (choices > 1),
             "wide_read_bits": lanes * word * (choices > 4),
             "pooled_bits": pooled,
@@ -65,7 +66,7 @@ def shortcut_terms(
         },
         ff={
             "address": 2 * depth.bit_length(),
-            "ram_bits": sum(stream_lutram_bits(*size) for size in memories),
+            "ram_bits": sum(number * stream_lutram_bits(*size) for size, number in memories.items()),
             "lanes": lanes,
             "pooled_bits": pooled,
             # The last comparison's word goes nowhere.
@@ -73,7 +74,7 @@ def shortcut_terms(
             "code_bits": producer_lanes * shortcut_bits,
             "one": 1,
         },
-        bram18=sum(stream_bram18(*size) for size in memories),
+        bram18=sum(number * stream_bram18(*size) for size, number in memories.items()),
     )
 
 
