@@ -49,16 +49,24 @@ class AccuracyModel:
         inputs: (n, features) encoded designs.
         accuracies: (n,) what they reached.
         front: (n,) which of them are on the front; they are the last to be left out.
+        kernel: The fitted kernel of another model, to be taken as it is; None to fit one.
     """
 
-    def __init__(self, inputs: FloatArray, accuracies: FloatArray, front: NDArray[np.bool_]) -> None:
+    def __init__(
+        self, inputs: FloatArray, accuracies: FloatArray, front: NDArray[np.bool_], kernel: Any = None
+    ) -> None:
         kept = _informative(front)
         self._inputs, self._accuracies = inputs[kept], accuracies[kept]
-        self._process = _regressor(inputs.shape[1])
+        self._process = _regressor(inputs.shape[1], kernel)
         with warnings.catch_warnings():
             # A length at its bound, a line search that does not converge: it is still the best fit found.
             warnings.simplefilter("ignore")
             self._process.fit(self._inputs, self._accuracies)
+
+    @property
+    def kernel(self) -> Any:
+        """The fitted kernel."""
+        return self._process.kernel_
 
     def predict(self, inputs: FloatArray) -> Prediction:
         """Predict what a training gives at `inputs`, (n, features); the deviation includes a training's own noise."""
@@ -75,7 +83,7 @@ class AccuracyModel:
         believer = copy.copy(self)
         believer._inputs = np.vstack([self._inputs, inputs])
         believer._accuracies = np.concatenate([self._accuracies, self.predict(inputs).mean])
-        believer._process = _regressor(inputs.shape[1], self._process.kernel_)
+        believer._process = _regressor(inputs.shape[1], self.kernel)
         believer._process.fit(believer._inputs, believer._accuracies)
         return believer
 

@@ -33,13 +33,13 @@ def hopeless(memory: Memory, knowledge: Knowledge, params: Mapping[str, object],
     no_dearer = np.flatnonzero((knowledge.costs <= costs).all(axis=1))
     if not len(no_dearer):
         return ""
-    best = no_dearer[np.argmax(knowledge.accuracies[no_dearer])]
+    best = no_dearer[np.argmax(knowledge.trained.accuracies[no_dearer])]
     predicted = knowledge.model.predict(memory.encoder.encode([params]))
     bound = min(1.0, float(predicted.mean[0] + _DEVIATIONS * predicted.deviation[0]))
-    if bound > knowledge.accuracies[best]:
+    if bound > knowledge.trained.accuracies[best]:
         return ""
-    rival = knowledge.trained[best]
+    rival, reached = knowledge.trained.numbers[best], knowledge.trained.accuracies[best]
     return (
-        f"not trained: {bound:.2%} is the most to be expected of it, and trial {rival.number} reached "
-        f"{rival.accuracy:.2%} with no more hardware"
+        f"not trained: {bound:.2%} is the most to be expected of it, and trial {rival} reached {reached:.2%} with no "
+        "more hardware"
     )

@@ -7,8 +7,9 @@ design whose figures are dominated at any likely accuracy has no expected gain.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import optuna
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from fracdse.search.constraints import total_violation
 from fracdse.search.expected_gain import expected_gains
 from fracdse.search.knowledge import Knowledge, Memory
-from fracdse.search.objective import check_hardware
+from fracdse.search.objective import check_hardware, check_if_it_fits
 from fracdse.search.params import Params, all_params, params_key, random_params
 from fracdse.search.training_cost import training_cost
 from fracdse.search.whole_space import WholeSpaceSampler
@@ -34,6 +35,8 @@ _FEWEST_TO_MODEL = 2
 
 @dataclass(frozen=True)
 class _Candidate:
+    """A design that may be proposed; `violation` is infinite where no folding fits and its least miss is not known."""
+
     params: Params
     costs: tuple[float, ...]
     violation: float
@@ -56,7 +59,7 @@ class ModelSampler(WholeSpaceSampler):
             return random_params(self._space, generator)
         feasible = [candidate for candidate in pool if candidate.violation <= 0]
         if not feasible:
-            return min(pool, key=lambda candidate: candidate.violation).params
+            return min(pool, key=self._violation).params
         if self._is_first(knowledge):
             return self._farthest(feasible, knowledge, generator).params
         costs = np.array([candidate.costs for candidate in feasible]).reshape(len(feasible), -1)
@@ -96,8 +99,8 @@ class ModelSampler(WholeSpaceSampler):
     def _near_the_front(self, generator: np.random.Generator, knowledge: Knowledge) -> list[Params]:
         """Return designs of the front with one or two fields drawn anew."""
         found: list[Params] = []
-        parents = [entry.params for entry, kept in zip(knowledge.trained, knowledge.front, strict=True) if kept]
-        for _ in range(_DRAWN if parents else 0):
+        parents = knowledge.trained.params[knowledge.front]
+        for _ in range(_DRAWN if len(parents) else 0):
             parent, fresh = parents[int(generator.integers(len(parents)))], random_params(self._space, generator)
             count = min(len(fresh), int(generator.integers(1, 3)))
             changed = generator.choice(list(fresh), size=count, replace=False)
@@ -108,14 +111,23 @@ class ModelSampler(WholeSpaceSampler):
         key = params_key(params)
         if key not in self._checked:
             design = self._space.design(params)
-            outcome = check_hardware(self._space, design)
+            outcome = check_if_it_fits(self._space, design)
             costs: tuple[float, ...] = ()
             training = 1.0
-            if outcome.hardware is not None:
+            if outcome is not None and outcome.hardware is not None:
                 costs = self.memory.costs_of({name: figure.value for name, figure in outcome.hardware.items()})
                 training = training_cost(design, self._space.proxy.batch_size)
-            self._checked[key] = _Candidate(params, costs, total_violation(outcome.violations), training)
+            violation = math.inf if outcome is None else total_violation(outcome.violations)
+            self._checked[key] = _Candidate(params, costs, violation, training)
         return self._checked[key]
+
+    def _violation(self, candidate: _Candidate) -> float:
+        """Return by how much a candidate misses the constraints, also where no folding of it fits."""
+        if math.isfinite(candidate.violation):
+            return candidate.violation
+        outcome = check_hardware(self._space, self._space.design(candidate.params))
+        self._checked[params_key(candidate.params)] = replace(candidate, violation=total_violation(outcome.violations))
+        return total_violation(outcome.violations)
 
     def _farthest(
         self, feasible: Sequence[_Candidate], knowledge: Knowledge, generator: np.random.Generator
@@ -125,7 +137,7 @@ class ModelSampler(WholeSpaceSampler):
         The first one is drawn at random. The root is a compromise: by distance alone the first trials are the dearest
         corners of the space, and by distance for the cost they are all among its smallest networks.
         """
-        tried = [*(entry.point for entry in knowledge.trained), *knowledge.pending]
+        tried = [*knowledge.trained.points, *knowledge.pending]
         cheapness = np.array([candidate.training for candidate in feasible]) ** -0.5
         if not tried:
             return feasible[int(generator.choice(len(feasible), p=cheapness / cheapness.sum()))]
@@ -143,7 +155,7 @@ class ModelSampler(WholeSpaceSampler):
         table = np.vstack([costs, knowledge.costs])
         low, high = table.min(axis=0), table.max(axis=0)
         span = np.where(high > low, (high - low) * 1.1, 1.0)
-        front, accuracies = knowledge.front, knowledge.accuracies
+        front, accuracies = knowledge.front, knowledge.trained.accuracies
         worst = accuracies.min() - 0.1 * (accuracies.max() - accuracies.min())
         return expected_gains(
             (costs - low) / span,

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from fracdse.design import Design
 from fracdse.errors import ConfigError, FracdseError, InfeasibleError
+from fracdse.figures import HardwareFigures
 from fracdse.gates import GateStatistics
-from fracdse.hardware.estimate import estimate
+from fracdse.hardware.estimate import estimate, estimate_many
 from fracdse.hardware.folding import FoldingInfeasible
 from fracdse.search.cache import Trained
 from fracdse.search.constraints import all_constraints, missed, violations
@@ -31,11 +32,30 @@ def check_hardware(space: SearchSpace, design: Design, gates: GateStatistics | N
     try:
         topology(design)
         figures = estimate(design, gates)
-        amounts = violations(figures, design, all_constraints(space.constraints))
+        return _judged(space, design, figures, gates, begin)
     except FoldingInfeasible as error:
         return Outcome("infeasible", error.message, violations={error.resource: error.excess}, seconds=_since(begin))
     except (ConfigError, InfeasibleError) as error:
         return Outcome("infeasible", error.message, violations={"buildable": 1.0}, seconds=_since(begin))
+
+
+def check_if_it_fits(space: SearchSpace, design: Design) -> Outcome | None:
+    """Return what `check_hardware` does, or None where no folding fits, without looking for what it misses.
+
+    Finding the least that such a design misses takes far longer than finding that it does not fit.
+    """
+    begin = time.perf_counter()
+    try:
+        figures = estimate_many([design])[0]
+    except (ConfigError, InfeasibleError):
+        return check_hardware(space, design)
+    return None if figures is None else _judged(space, design, figures, None, begin)
+
+
+def _judged(
+    space: SearchSpace, design: Design, figures: HardwareFigures, gates: GateStatistics | None, begin: float
+) -> Outcome:
+    amounts = violations(figures, design, all_constraints(space.constraints))
     took = _since(begin)
     bad = missed(amounts)
     if not bad:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 
 from fracdse.search.asking import Asker
 from fracdse.search.driver import Plan, drive
 from fracdse.search.hopeless import hopeless
-from fracdse.search.knowledge import Memory
+from fracdse.search.knowledge import Memory, trainings_at_last_fit
 from fracdse.search.loop import Budget
 from fracdse.search.objective import check_hardware
 from fracdse.search.params import all_params, distributions
@@ -62,10 +63,37 @@ def test_knowledge_tells_results_from_trainings_to_come() -> None:
         ]
     )
     knowledge = Memory(space).before(trials, 5)
-    assert [entry.number for entry in knowledge.trained] == [0, 4]
+    assert list(knowledge.trained.numbers) == [0, 4]
     assert len(knowledge.pending) == 1
     assert len(knowledge.tried) == 5
-    assert Memory(space).before(trials, 4).trained[-1].number == 0
+    assert Memory(space).before(trials, 4).trained.numbers[-1] == 0
+
+
+def test_many_trainings_take_over_a_kernel_whoever_asks_first() -> None:
+    space = load_space("digits")
+    trials = _numbered([_trial(space, place, 0.5 + place % 7 / 100) for place in range(108)])
+    along, late = Memory(space), Memory(space)
+    thetas = [along.before(trials, number).model.kernel.theta for number in (100, 104, 107, 108)]
+    assert np.array_equal(thetas[0], thetas[1])
+    assert not np.array_equal(thetas[1], thetas[2])
+    assert np.array_equal(thetas[2], thetas[3])
+    ours, theirs = along.before(trials, 108).model, late.before(trials, 108).model
+    points = along.encoder.encode(list(all_params(space)))
+    assert np.array_equal(ours.predict(points).mean, theirs.predict(points).mean)
+    assert [trainings_at_last_fit(count) for count in (0, 100, 104, 105, 110, 111)] == [0, 100, 100, 105, 105, 111]
+
+
+def test_a_trial_is_read_when_it_is_finished_whatever_came_between() -> None:
+    space = load_space("digits")
+    memory = Memory(space)
+    first = _numbered([_trial(space, 0, None), _trial(space, 1, 0.6)])
+    assert list(memory.before(first, 2).trained.numbers) == [1]
+    then = _numbered([_trial(space, 0, 0.9), _trial(space, 1, 0.6), _trial(space, 2, None)])
+    known = memory.before(then, 3)
+    assert list(known.trained.numbers) == [0, 1]
+    assert list(known.trained.accuracies) == [0.9, 0.6]
+    assert known.trained.params[0] == then[0].params
+    assert len(known.pending) == 1
 
 
 def test_with_a_lag_the_order_of_finishing_does_not_matter() -> None:
@@ -75,7 +103,7 @@ def test_with_a_lag_the_order_of_finishing_does_not_matter() -> None:
     memory, other = Memory(space, lag=3), Memory(space, lag=3)
     assert not memory.must_wait(unfinished)
     first, second = memory.before(finished, 6), other.before(unfinished, 6)
-    assert [entry.number for entry in first.trained] == [entry.number for entry in second.trained] == [0, 1, 2]
+    assert list(first.trained.numbers) == list(second.trained.numbers) == [0, 1, 2]
     assert [list(point) for point in first.pending] == [list(point) for point in second.pending]
     earlier = _numbered([_trial(space, place, None if place == 2 else 0.5) for place in range(6)])
     assert Memory(space, lag=3).must_wait(earlier)
