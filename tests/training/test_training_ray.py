@@ -11,30 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from training_cases import write_space
 
 from fracdse.network.folder import load_network, load_tensors
 
 pytestmark = pytest.mark.slow
 
-SPACE = """
-name = "pair"
-device = "ultra96v2"
-[data]
-name = "digits"
-[objectives]
-accuracy = "maximize"
-[network]
-body = "resnet"
-depth = 8
-width = 4
-[training]
-epochs = {epochs}
-real_epochs = 0
-batch_size = 64
-samples = 192
-block_loss = "l2"
-teacher_epochs = 1
-"""
+SETTINGS: dict[str, object] = {"real_epochs": 0, "samples": 192, "block_loss": "l2", "teacher_epochs": 1}
 
 
 Train = Callable[..., "subprocess.Popen[str]"]
@@ -66,7 +49,7 @@ def workers() -> list[int]:
 
 
 def test_a_lost_worker_ends_the_training_and_one_worker_goes_on(tmp_path: Path, train: Train) -> None:
-    (tmp_path / "space.toml").write_text(SPACE.format(epochs=400))
+    write_space(tmp_path, epochs=400, **SETTINGS)
     pair = train("--workers", "2", "--cpus", "0.5")
     checkpoint = tmp_path / "trained" / "checkpoint.pt"
     while not checkpoint.exists():
@@ -91,7 +74,7 @@ def test_a_lost_worker_ends_the_training_and_one_worker_goes_on(tmp_path: Path, 
 
 
 def test_a_training_to_its_end_and_more_workers_than_fit(tmp_path: Path, train: Train) -> None:
-    (tmp_path / "space.toml").write_text(SPACE.format(epochs=1))
+    write_space(tmp_path, epochs=1, **SETTINGS)
     out, said = train("--workers", "2", "--cpus", "0.5").communicate(timeout=600)
     assert out == "trained\n", said
     assert said.count("binary weights 1/1") == 1

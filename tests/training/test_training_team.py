@@ -15,6 +15,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from team_member import CASES, bad_loss, float_epochs, one_step
+from training_cases import write_space
 
 from fracdse.cli.main import cli
 from fracdse.errors import ConfigError
@@ -23,23 +24,7 @@ from fracdse.training.process_group import Place
 from fracdse.training.team import ALONE, Team
 
 MEMBER = Path(__file__).with_name("team_member.py")
-SPACE = """
-name = "pair"
-device = "ultra96v2"
-[data]
-name = "digits"
-[objectives]
-accuracy = "maximize"
-[network]
-body = "resnet"
-depth = 8
-width = 4
-[training]
-epochs = {epochs}
-real_epochs = 1
-batch_size = 64
-samples = 256
-"""
+SETTINGS: dict[str, object] = {"real_epochs": 1, "samples": 256}
 
 
 def environments(size: int) -> list[dict[str, str]]:
@@ -124,7 +109,7 @@ def grandchildren(pid: int) -> list[int]:
 
 
 def test_a_killed_process_ends_the_others_and_another_number_goes_on(tmp_path: Path) -> None:
-    (tmp_path / "space.toml").write_text(SPACE.format(epochs=500))
+    write_space(tmp_path, epochs=500, **SETTINGS)
     pair = torchrun(tmp_path, 2)
     checkpoint = tmp_path / "trained" / "checkpoint.pt"
     while not checkpoint.exists():
@@ -148,7 +133,7 @@ def test_a_killed_process_ends_the_others_and_another_number_goes_on(tmp_path: P
 
 
 def test_torchrun_trains_and_one_process_speaks(tmp_path: Path) -> None:
-    (tmp_path / "space.toml").write_text(SPACE.format(epochs=1))
+    write_space(tmp_path, epochs=1, **SETTINGS)
     out, said = (pair := torchrun(tmp_path, 2)).communicate(timeout=600)
     assert pair.returncode == 0, said
     assert out.splitlines() == ["trained"]
@@ -177,7 +162,7 @@ def test_parts_of_a_batch() -> None:
 
 
 def test_workers_need_an_engine(tmp_path: Path) -> None:
-    (tmp_path / "space.toml").write_text(SPACE.format(epochs=1))
+    write_space(tmp_path, epochs=1, **SETTINGS)
     result = CliRunner().invoke(
         cli, ["train", str(tmp_path / "space.toml"), "--out", str(tmp_path / "out"), "--workers", "2"]
     )

@@ -1,4 +1,9 @@
-"""A data set, a design and recipes that train in a second."""
+"""A data set, a design, recipes and a search space that train in a second."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
 
 import numpy as np
 
@@ -24,3 +29,25 @@ def small_design(dataset=None, **choices):
 def short(**settings):
     defaults = {"epochs": 2, "real_epochs": 1, "batch_size": 32, "learning_rate": 5e-3, "validation": 0.25}
     return Recipe.from_dict({**defaults, **settings})
+
+
+def write_space(folder: Path, **training: object) -> None:
+    """Write `space.toml` of a small network on the digits, with these settings of its full training."""
+    settings = {"batch_size": 64, **training}
+    lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
+    (folder / "space.toml").write_text("\n".join([_SMALL_SPACE, *lines, ""]))
+
+
+_SMALL_SPACE = """
+name = "pair"
+device = "ultra96v2"
+[data]
+name = "digits"
+[objectives]
+accuracy = "maximize"
+[network]
+body = "resnet"
+depth = 8
+width = 4
+[training]
+""".strip()
