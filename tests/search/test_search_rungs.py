@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fracdse.network.folder import load_tensors
 from fracdse.search.asking import RUNGS
 from fracdse.search.driver import Plan, drive
 from fracdse.search.loop import Budget
-from fracdse.search.problem import StudyData
+from fracdse.search.objective import AtRung, checkpoint_file, evaluate_step
+from fracdse.search.params import all_params
+from fracdse.search.problem import StudyData, make_problem
 from fracdse.search.rungs import crowding_distance, order_of_merit, verdict
 from fracdse.search.study import create_study
+from fracdse.search.trial_facts import Outcome
 from fracdse.space import load_space
 
 DIRECTIONS = ["maximize", "minimize"]
@@ -64,3 +70,27 @@ def test_a_search_stops_trials_at_rungs(workers: int, tiny_data: StudyData) -> N
     assert all("1" in trials[record.number].user_attrs[RUNGS] for record in records)
     assert any(record.state == "complete" and "2" in trials[record.number].user_attrs[RUNGS] for record in records)
     assert not list((study.folder / "checkpoints").iterdir())
+
+
+def test_a_rung_after_epochs_of_real_weights_is_on_the_way_of_one_training(tiny_data: StudyData) -> None:
+    small = ["data.samples=120", "network.depth=8", "network.width=4", "proxy.epochs=2", "proxy.real_epochs=1"]
+    halted = make_problem(load_space("digits", [*small, "proxy.rungs=[1]"]), tiny_data)
+    straight = make_problem(load_space("digits", small), tiny_data)
+    design = halted.space.design(next(all_params(halted.space)))
+    at = evaluate_step(halted, design, 3, Path("waiting"))
+    assert isinstance(at, AtRung)
+    assert at.epoch == 1
+    file = checkpoint_file(Path("waiting"), design, 3)
+    # One epoch of real weights, which is no rung's, and one of binary ones.
+    assert [record["phase"] for record in load_tensors(file)["history"]] == ["real weights", "binary weights"]
+    ended = evaluate_step(halted, design, 3, Path("waiting"), at)
+    anew = evaluate_step(halted, design, 3, Path("elsewhere"), at)
+    whole = evaluate_step(straight, design, 3, Path("waiting"))
+    assert isinstance(ended, Outcome)
+    assert isinstance(anew, Outcome)
+    assert isinstance(whole, Outcome)
+    assert all("training" in outcome.seconds for outcome in (ended, anew, whole))
+    assert ended.accuracy == anew.accuracy == whole.accuracy
+    assert ended.gates == anew.gates == whole.gates
+    assert not file.exists()
+    assert not checkpoint_file(Path("elsewhere"), design, 3).exists()
