@@ -117,21 +117,32 @@ class LiveProgress(Progress):
         self._last = f"trial {record.number}: {record.state}, {describe(record)}"
 
     def _render(self) -> Group:
-        table = Table(title=f"Current front: {len(self.front())} designs", title_justify="left")
-        for name in ("trial", *self._objectives):
-            table.add_column(name, justify="right")
         rows = sorted(self.front(), key=lambda number: self._values[number][0], reverse=True)
         room = max(1, min(_LONGEST_FRONT, self._console.height - _LINES_AROUND_FRONT))
-        for number in rows[:room]:
-            table.add_row(
-                str(number), *(format_value(n, v) for n, v in zip(self._objectives, self._values[number], strict=True))
-            )
+        names = ("trial", *self._objectives)
+        texts = [[str(number), *map(format_value, self._objectives, self._values[number])] for number in rows[:room]]
+        widths = [max(map(len, column)) for column in zip(names, *texts, strict=True)]
+        shown = columns_that_fit(widths, self._console.width)
+        table = Table()
+        for name in (*names[:shown], *(["…"] if shown < len(names) else [])):
+            table.add_column(name, justify="right", no_wrap=True)
+        for text in texts:
+            table.add_row(*text[:shown])
         elapsed = time.monotonic() - self._begin
         running = ", ".join(str(number) for number in self._running) or "none"
         more = Text(f"… and {len(rows) - room} more" if len(rows) > room else "", style="dim")
         last = Text(self._last, style="dim", no_wrap=True, overflow="ellipsis")
         status = f"{self.done} of {self._target} trials, {elapsed:.0f} s, running: {running}"
-        return Group(table, more, last, Text(status, no_wrap=True, overflow="ellipsis"))
+        title = Text(f"Current front: {len(rows)} designs", style="italic")
+        return Group(title, table, more, last, Text(status, no_wrap=True, overflow="ellipsis"))
+
+
+def columns_that_fit(widths: Sequence[int], room: int) -> int:
+    """Return how many columns a table of at most `room` characters shows: all, or the first ones beside a '…'."""
+    needed = [1 + sum(width + 3 for width in widths[:count]) for count in range(len(widths) + 1)]
+    if needed[-1] <= room:
+        return len(widths)
+    return max(count for count, width in enumerate(needed) if count <= 1 or width + 4 <= room)
 
 
 def describe(record: TrialRecord) -> str:
