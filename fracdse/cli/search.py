@@ -80,21 +80,22 @@ def _new(space: str | None, options: dict[str, Any]) -> tuple[Study, StudyData]:
     from fracdse.search.driver import check_data, check_same_space, prepare
     from fracdse.search.samplers import check_sampler
     from fracdse.search.study import create_study, open_study, unused_name
-    from fracdse.search.warm_start import warm_start
+    from fracdse.search.warm_start import reusable_trials, take_over
     from fracdse.space import DEFAULT_SPACE, load_space
 
     wanted = load_space(space or DEFAULT_SPACE, _changes(options))
     check_sampler(options["sampler"] or wanted.search.sampler)
     earlier = None if options["earlier"] is None else open_study(options["earlier"], options["storage"])
     resolved, data = prepare(wanted)
+    reusable = None if earlier is None else reusable_trials(resolved, data.fingerprint, earlier)
     study = create_study(options["study_name"] or unused_name(resolved.name), resolved, options["storage"])
     check_same_space(study, resolved)
     check_data(study, data)
-    if earlier is not None:
-        reused = warm_start(study, earlier)
+    if earlier is not None and reusable is not None:
+        taken = take_over(study, reusable.trials)
         click.echo(
-            f"Reused {reused.taken} trials of {earlier.name}; {reused.not_in_space} do not fit the space, "
-            f"{reused.not_complete} are not complete",
+            f"Reused {taken} trials of {earlier.name}; {reusable.not_in_space} do not fit the space, "
+            f"{reusable.not_complete} are not complete",
             err=True,
         )
     return study, data

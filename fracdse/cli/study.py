@@ -20,9 +20,12 @@ def command() -> None:
 def list_(storage: str | None) -> None:
     """List the studies below results/, the newest last."""
     from fracdse.errors import FracdseError
-    from fracdse.search.study import list_studies, open_study
+    from fracdse.search.study import RESULTS_FOLDER, list_studies, open_study
 
-    for folder in list_studies():
+    folders = list_studies()
+    if not folders:
+        click.echo(f"There is no study below '{RESULTS_FOLDER}'.", err=True)
+    for folder in folders:
         try:
             study = open_study(folder, storage)
             records = study.records()
@@ -73,9 +76,9 @@ def check(study: str | None, storage: str | None) -> None:
         click.echo(f"{finding.severity}: {finding.text}")
     errors = sum(finding.severity == "error" for finding in findings)
     if errors:
-        raise StudyError(
-            f"study '{folder.name}' has {errors} errors", hint=f"Repair it with: fracdse study repair {folder.name}"
-        )
+        counted = "an error" if errors == 1 else f"{errors} errors"
+        hint = f"What can be repaired is, with: fracdse study repair {folder.name}"
+        raise StudyError(f"study '{folder.name}' has {counted}", hint=hint)
     click.echo(f"Study '{folder.name}' is clean.", err=True)
 
 
@@ -83,11 +86,19 @@ def check(study: str | None, storage: str | None) -> None:
 @click.argument("study", required=False)
 def repair(study: str | None) -> None:
     """Repair STUDY (the newest if left out). Nothing is deleted; what cannot be used is set aside."""
+    from fracdse.errors import StudyError
+    from fracdse.search.checking import check_study
     from fracdse.search.repairing import repair_study
 
-    done = repair_study(_folder(study))
-    for sentence in done or ["nothing had to be repaired"]:
+    folder = _folder(study)
+    done = repair_study(folder)
+    for sentence in done:
         click.echo(sentence)
+    left = [finding.text for finding in check_study(folder) if finding.severity == "error"]
+    if left:
+        raise StudyError(f"study '{folder.name}' still has errors that repair cannot mend: {'; '.join(left)}")
+    if not done:
+        click.echo("nothing had to be repaired")
 
 
 @command.command()

@@ -12,7 +12,7 @@ from fracdse.errors import StudyError
 from fracdse.search.checking import is_entry
 from fracdse.search.journal import JOURNAL_NAME
 from fracdse.search.locks import DriverLock
-from fracdse.search.study import META_NAME, write_meta
+from fracdse.search.study import META_NAME, is_meta, write_meta
 
 # Operation codes of Optuna's journal.
 _CREATE_STUDY, _CREATE_TRIAL = 0, 4
@@ -76,8 +76,10 @@ def _lines_that_made_trials(lines: list[bytes], damaged: list[int]) -> set[int]:
 
 def _repair_meta(folder: Path, journal: Path) -> list[str]:
     try:
-        json.loads((folder / META_NAME).read_text(encoding="utf-8"))["storage"]
-    except (OSError, ValueError, KeyError, TypeError):
+        sound = is_meta(json.loads((folder / META_NAME).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        sound = False
+    if not sound:
         name = _study_name(journal)
         if (folder / META_NAME).exists():
             (folder / META_NAME).replace(_unused(folder / f"{META_NAME}.damaged"))

@@ -243,7 +243,7 @@ def delete_study(folder: Path, storage_url: str | None = None) -> None:
         StudyError: The study is being searched.
     """
     with DriverLock(folder / "driver.lock", folder.name):
-        if not (folder / JOURNAL_NAME).exists():
+        if not (folder / JOURNAL_NAME).exists() and _read_meta(folder)["storage"] != JOURNAL_NAME:
             study = open_study(folder, storage_url)
             optuna.delete_study(study_name=study.name, storage=study.storage)
         shutil.rmtree(folder)
@@ -319,13 +319,23 @@ def find_study(path_or_name: str | Path | None) -> Path:
 def _read_meta(folder: Path) -> Mapping[str, Any]:
     try:
         meta = json.loads((folder / META_NAME).read_text(encoding="utf-8"))
-        if not (isinstance(meta, dict) and isinstance(meta["storage"], str) and isinstance(meta["name"], str)):
-            raise ValueError("it lacks a name or a storage")
+        if not is_meta(meta):
+            raise ValueError("it lacks a name, a format or a storage")
         if meta["format"] != _FORMAT:
-            raise StudyError(f"{folder / META_NAME} has format {meta['format']!r}; this fracdse reads {_FORMAT}")
-    except (ValueError, KeyError) as error:
+            raise StudyError(
+                f"{folder / META_NAME} has format {meta['format']!r}; this fracdse reads {_FORMAT}",
+                hint="Open the study with the version of fracdse that made it.",
+            )
+    except ValueError as error:
         raise StudyError(f"{folder / META_NAME} is damaged: {error}", hint="Run 'fracdse study repair'.") from None
-    return meta
+    return dict(meta)
+
+
+def is_meta(content: object) -> bool:
+    """Tell whether the content of a file is one that makes a folder a study, of whatever format."""
+    if not isinstance(content, dict) or "format" not in content:
+        return False
+    return all(isinstance(content.get(name), str) for name in ("name", "storage"))
 
 
 def _checked_name(name: str) -> str:

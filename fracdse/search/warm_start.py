@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from fracdse import __version__
 from fracdse.errors import StudyError
 from fracdse.records import TrialRecord
 from fracdse.search.constraints import total_violation
@@ -15,50 +16,60 @@ from fracdse.search.objective import check_hardware, objective_values
 from fracdse.search.params import distributions, params_key
 from fracdse.search.study import Study
 from fracdse.search.trial_facts import RESULT, REUSED, START, Outcome, start_facts
+from fracdse.space import SearchSpace
 
 
 @dataclass(frozen=True)
-class Reused:
-    """How many trials of an earlier study were taken over, and why the others were not."""
+class Reusable:
+    """Trials of an earlier study for a new one, and how many were left out and why."""
 
-    taken: int
+    trials: tuple[FrozenTrial, ...]
     not_in_space: int
     not_complete: int
 
 
-def warm_start(study: Study, earlier: Study) -> Reused:
-    """Add the finished trials of `earlier` to a new study, with their accuracy and gates and hardware computed anew.
+def reusable_trials(space: SearchSpace, fingerprint: str, earlier: Study) -> Reusable:
+    """Return the finished trials of `earlier` that fit a space: accuracy and gates kept, hardware computed anew.
 
-    They do not count as trials. Only results of the same data and the same proxy mean the same, so others are refused.
+    Only results of the same data, by its `fingerprint`, and the same proxy mean the same, so others are refused.
 
     Raises:
         StudyError: The earlier study has other data, another proxy or another version, or no fitting trial.
     """
-    _check_comparable(study, earlier)
-    known = {params_key(trial.params) for trial in study.optuna_study.get_trials(deepcopy=False)}
-    complete = [record for record in earlier.records() if record.state == "complete"]
-    fitting = [trial for trial in (_as_trial(study, record) for record in complete) if trial is not None]
-    fresh = [trial for trial in fitting if params_key(trial.params) not in known]
+    _check_comparable(space, fingerprint, earlier)
+    records = earlier.records()
+    complete = [record for record in records if record.state == "complete"]
+    fitting = [trial for trial in (_as_trial(space, record) for record in complete) if trial is not None]
     if complete and not fitting:
         raise StudyError(
-            f"none of the {len(complete)} complete trials of study '{earlier.name}' fits the space of '{study.name}'"
+            f"none of the {len(complete)} complete trials of study '{earlier.name}' fits the space '{space.name}'"
         )
+    return Reusable(tuple(fitting), len(complete) - len(fitting), len(records) - len(complete))
+
+
+def take_over(study: Study, trials: Iterable[FrozenTrial]) -> int:
+    """Add trials of an earlier study whose designs the study does not have yet, and return how many.
+
+    They do not count as trials.
+    """
+    known = {params_key(trial.params) for trial in study.optuna_study.get_trials(deepcopy=False)}
+    fresh = [trial for trial in trials if params_key(trial.params) not in known]
     for trial in fresh:
         study.optuna_study.add_trial(trial)
-    return Reused(len(fresh), len(complete) - len(fitting), len(earlier.records()) - len(complete))
+    return len(fresh)
 
 
-def _as_trial(study: Study, record: TrialRecord) -> FrozenTrial | None:
-    params = study.space.params_of(record.design)
+def _as_trial(space: SearchSpace, record: TrialRecord) -> FrozenTrial | None:
+    params = space.params_of(record.design)
     if params is None or record.accuracy is None:
         return None
-    outcome = _evaluated_again(study, record)
-    kinds = distributions(study.space)
+    outcome = _evaluated_again(space, record)
+    kinds = distributions(space)
     facts = {START: start_facts(record.design, record.seed, REUSED), RESULT: outcome.to_dict()}
     complete = outcome.state == "complete"
     return create_trial(
         state=TrialState.COMPLETE if complete else TrialState.PRUNED,
-        values=objective_values(outcome, study.space.objectives) if complete else None,
+        values=objective_values(outcome, space.objectives) if complete else None,
         params=dict(params),
         distributions=kinds,
         user_attrs=facts,
@@ -66,25 +77,21 @@ def _as_trial(study: Study, record: TrialRecord) -> FrozenTrial | None:
     )
 
 
-def _evaluated_again(study: Study, record: TrialRecord) -> Outcome:
-    outcome = check_hardware(study.space, record.design, record.gates)
+def _evaluated_again(space: SearchSpace, record: TrialRecord) -> Outcome:
+    outcome = check_hardware(space, record.design, record.gates)
     if outcome.state != "complete":
         return outcome
     return replace(outcome, accuracy=record.accuracy, seconds=dict(record.seconds))
 
 
-def _check_comparable(study: Study, earlier: Study) -> None:
-    differences: Iterator[str] = (
-        name
-        for name, same in {
-            "proxy": study.space.proxy == earlier.space.proxy,
-            "version of fracdse": study.version == earlier.version,
-            "data": data_fingerprint(study) == data_fingerprint(earlier),
-        }.items()
-        if not same
-    )
-    for name in differences:
+def _check_comparable(space: SearchSpace, fingerprint: str, earlier: Study) -> None:
+    same = {
+        "another proxy": space.proxy == earlier.space.proxy,
+        "another version of fracdse": earlier.version == __version__,
+        "other data": data_fingerprint(earlier) == fingerprint,
+    }
+    for difference in (name for name, holds in same.items() if not holds):
         raise StudyError(
-            f"study '{earlier.name}' has another {name} than '{study.name}', so its accuracies mean something else",
+            f"study '{earlier.name}' was made with {difference}, so its accuracies mean something else here",
             hint="Start without --from; what was trained the same way is still found in the cache.",
         )
