@@ -120,11 +120,29 @@ def csynth_text(size: int) -> str:
     )
 
 
+def yosys_log(size: int) -> str:
+    cells = "     FDRE                           48\n     LUT6                            5\n"
+    statistics = f"7. Printing statistics.\n\n=== top ===\n\n   Number of cells:                 53\n{cells}\n"
+    line = "Mapping top.layer_1.lane_12.$add$sum.v:203$45 ($add) with simplemap.\n"
+    return f"Yosys 0.70 (git sha1 28ba3cb92)\n{repeated(lambda _: line, size)}{statistics}End of script.\n"
+
+
+def yosys_json(size: int) -> str:
+    module = {"num_wires": 40, "num_cells": 2, "num_cells_by_type": {"FDRE": 2}}
+    count = size // len(json.dumps({"\\lane_100000": module})) * 9 // 10  # the top names every module again
+    modules: dict[str, object] = {f"\\lane_{i}": module for i in range(count)}
+    modules["\\top"] = {"num_cells": count, "num_cells_by_type": {f"lane_{i}": 1 for i in range(count)}}
+    design = {"num_cells": 2 * count, "num_cells_by_type": {"FDRE": 2 * count}}
+    return json.dumps({"creator": "Yosys 0.70", "modules": modules, "design": design})
+
+
 REPORTS: dict[str, Callable[[int], str]] = {
     "hierarchical utilization": hierarchical_utilization,
     "timing summary": timing_summary,
     "csynth text": csynth_text,
     "csynth XML": csynth_xml,
+    "Yosys log": yosys_log,
+    "Yosys JSON": yosys_json,
 }
 
 
