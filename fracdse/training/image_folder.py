@@ -24,7 +24,7 @@ def load(path: Path, split: Split) -> Dataset:
     """Load the images of one split; without a `test` folder, every fifth image of a class by name is its test part.
 
     Raises:
-        DataError: A class has no image, sizes are mixed, or a file is damaged.
+        DataError: A class has no image or is in the test part only, sizes are mixed, or a file is damaged.
     """
     named = {folder.name.lower(): folder for folder in _folders(path)}
     test_folder = next((named[name] for name in _TEST_NAMES if name in named), None)
@@ -34,6 +34,13 @@ def load(path: Path, split: Split) -> Dataset:
         assert test_folder is not None
         root = named["train"] if split == "train" else test_folder
     classes = _folders(named["train"] if split_by_folder else path)
+    names = {folder.name for folder in classes}
+    unknown = [folder.name for folder in _folders(root) if folder.name not in names]
+    if unknown:
+        raise DataError(
+            f"{root} has the class '{unknown[0]}', which {named['train']} has not",
+            hint="Both folders must have the same classes, spelt alike.",
+        )
     files: list[tuple[Path, int]] = []
     for label, folder in enumerate(classes):
         found = _images(root / folder.name)

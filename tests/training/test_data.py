@@ -175,6 +175,14 @@ def test_class_folders_with_train_and_test(tmp_path: Path) -> None:
     assert (len(load_dataset(tmp_path, "train")), len(load_dataset(tmp_path, "test"))) == (5, 2)
 
 
+def test_a_class_that_is_in_the_test_folder_only(tmp_path: Path) -> None:
+    write_folders(tmp_path / "train", {"cat": 3, "owl": 2})
+    write_folders(tmp_path / "test", {"cat": 1, "owl": 1, "Owl": 1})
+    assert len(load_dataset(tmp_path, "train")) == 5
+    with pytest.raises(DataError, match=r"test has the class 'Owl', which .*train has not"):
+        load_dataset(tmp_path, "test")
+
+
 def test_a_class_folder_without_an_image(tmp_path: Path) -> None:
     write_folders(tmp_path, {"cat": 10, "dog": 5, "owl": 0})
     with pytest.raises(DataError, match=r"class 'owl' of .* has no image"):
