@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from fracdse.cli.storage import storage_option
+
 
 @click.command("dashboard")
 @click.argument("study", required=False)
@@ -14,7 +16,7 @@ import click
     "--host", default="127.0.0.1", show_default=True, help="Address to listen on; the default is this machine only."
 )
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 takes any free port.")
-@click.option("--storage", envvar="FRACDSE_STORAGE", help="The database's address, where one is used.")
+@storage_option
 def command(study: str | None, host: str, port: int, storage: str | None) -> None:
     """Show STUDY (a name or folder; the newest if left out) in optuna-dashboard, for reading only, until Ctrl+C.
 

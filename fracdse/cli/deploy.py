@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fracdse.cli.cluster import cluster_options, trainer
+from fracdse.cli.storage import storage_option
 
 if TYPE_CHECKING:
     from fracdse.board.deployment.request import DeployRequest, DeployResult, Listener
@@ -38,6 +39,7 @@ _TARGETS = ("bundle", "sim", "yosys", "vivado", "board")
     "--board", metavar="ADDRESS", help="For --target board: HOST[:PORT], 'local', or 'sim' for a simulated one."
 )
 @click.option("--time-limit", type=click.FloatRange(min=1), default=360.0, show_default=True, help="Vivado, minutes.")
+@storage_option
 @cluster_options
 @click.option("--calibrate", is_flag=True, help="Refit the hardware model on the reports of Vivado's builds.")
 def command(trial: str, study: str | None, by: str, **options: Any) -> None:
@@ -46,7 +48,7 @@ def command(trial: str, study: str | None, by: str, **options: Any) -> None:
     from fracdse.cli.vivado_progress import VivadoProgress
     from fracdse.search.study import open_study
 
-    opened = open_study(study)
+    opened = open_study(study, options["storage"])
     board = _board(options)
     if options["calibrate"] and "vivado" not in options["targets"] and board in (None, "sim"):
         raise click.UsageError("--calibrate goes with --target vivado")

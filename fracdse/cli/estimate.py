@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from fracdse.cli.storage import storage_option
 from fracdse.design import Design
 from fracdse.errors import ConfigError
 from fracdse.figures import HardwareFigures
@@ -20,13 +21,14 @@ _UNITS = {"cycles_per_frame": "cycles", "fps": "frames/s", "latency_us": "µs", 
 @click.command("estimate")
 @click.argument("design", metavar="DESIGN.toml|TRIAL")
 @click.option("--study", help="The study that TRIAL belongs to; the newest if left out.")
+@storage_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(design: str, study: str | None, as_json: bool) -> None:
+def command(design: str, study: str | None, storage: str | None, as_json: bool) -> None:
     """Compute the hardware figures of one design: a file with single values only, or a trial's number."""
     from fracdse.hardware.estimate import estimate
     from fracdse.hardware.folding import solve
 
-    point, gates = _from_trial(int(design), study) if design.isdecimal() else (_from_file(design, study), None)
+    point, gates = _from_trial(int(design), study, storage) if design.isdecimal() else (_from_file(design, study), None)
     folding = solve(point, gates) if point.accelerator.architecture == "dataflow" else None
     figures = estimate(point, gates, folding)
     if as_json:
@@ -43,10 +45,10 @@ def _from_file(name: str, study: str | None) -> Design:
     return load_space(Path(name)).only_design()
 
 
-def _from_trial(number: int, study: str | None) -> tuple[Design, GateStatistics | None]:
+def _from_trial(number: int, study: str | None, storage: str | None) -> tuple[Design, GateStatistics | None]:
     from fracdse.search.study import open_study
 
-    opened = open_study(study)
+    opened = open_study(study, storage)
     for record in opened.records():
         if record.number == number:
             return record.design, record.gates

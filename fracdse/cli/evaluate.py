@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fracdse.cli.storage import storage_option
 from fracdse.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _CALIBRATION_IMAGES = 500
 @click.command("evaluate")
 @click.argument("design", metavar="DESIGN_DIR|TRIAL")
 @click.option("--study", help="The study that TRIAL belongs to; the newest if left out.")
+@storage_option
 @click.option("--data", help="The name or the path of the data; a trial's own if left out.")
 @click.option("--split", type=click.Choice(["train", "test"]), default="test", show_default=True)
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first images.")
@@ -44,7 +46,7 @@ def command(design: str, data: str | None, **options: Any) -> None:
 
     with limited_threads(options["threads"]):
         if design.isdecimal():
-            network, data = _proxy_of(int(design), options["study"], data, options["device"])
+            network, data = _proxy_of(int(design), options["study"], options["storage"], data, options["device"])
         else:
             network = load_network(Path(design))
         if data is None:
@@ -56,13 +58,15 @@ def command(design: str, data: str | None, **options: Any) -> None:
     click.echo(_as_json(measured) if options["as_json"] else _as_table(network, measured, options["as_program"]))
 
 
-def _proxy_of(number: int, study: str | None, data: str | None, device: str) -> tuple[FractionalNetwork, str]:
+def _proxy_of(
+    number: int, study: str | None, storage: str | None, data: str | None, device: str
+) -> tuple[FractionalNetwork, str]:
     """Train the proxy of a trial again, as its study did."""
     from fracdse.search.problem import load_data
     from fracdse.search.study import open_study
     from fracdse.training import train_proxy
 
-    opened = open_study(study)
+    opened = open_study(study, storage)
     record = opened.record(number)
     click.echo(f"Training the proxy of trial {number} of study {opened.name} again", err=True)
     train_set = load_data(opened.space).train

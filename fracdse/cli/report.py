@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from fracdse.cli.storage import storage_option
 from fracdse.records import TrialRecord
 from fracdse.search.study import Study, open_study
 
@@ -32,6 +33,7 @@ _PLOT_PANELS = ("bram18", "dsp", "lut", "fps", "ff", "latency_us", "power_w")
 @click.option("--plot-format", type=click.Choice(["png", "svg", "pdf"]), default="png", show_default=True)
 @click.option("--by", default="knee", show_default=True, help="Rule that chooses the design of --plots.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one self-contained page.")
+@storage_option
 def command(
     study: str | None,
     pareto: bool,
@@ -43,9 +45,10 @@ def command(
     plot_format: str,
     by: str,
     html: Path | None,
+    storage: str | None,
 ) -> None:
     """Show STUDY (a name or folder; the newest if left out)."""
-    opened = open_study(study)
+    opened = open_study(study, storage)
     records = opened.records()
     text = _text(opened, records, pareto, format_)
     if out is None:

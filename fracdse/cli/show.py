@@ -6,19 +6,22 @@ import shutil
 
 import click
 
+from fracdse.cli.storage import storage_option
+
 
 @click.command("show")
 @click.argument("trial")
 @click.argument("study", required=False)
 @click.option("--by", default="knee", show_default=True, help="Rule for 'best': knee, accuracy, fps, lut, …")
-def command(trial: str, study: str | None, by: str) -> None:
+@storage_option
+def command(trial: str, study: str | None, by: str, storage: str | None) -> None:
     """Show TRIAL (a number, or 'best') of STUDY (a name or folder; the newest if left out)."""
     from rich.console import Console
 
     from fracdse.results.screen import design_screen
     from fracdse.search.study import open_study
 
-    opened = open_study(study)
+    opened = open_study(study, storage)
     width = max(shutil.get_terminal_size((110, 24)).columns, 60)
     console = Console(width=width, highlight=False)
     console.print(design_screen(opened.records(), opened.space.objectives, trial, by, opened.name, width))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-STORAGE = click.option("--storage", envvar="FRACDSE_STORAGE", help="The database's address, where one is used.")
+from fracdse.cli.storage import storage_option
 
 
 @click.group("study")
@@ -16,7 +16,7 @@ def command() -> None:
 
 
 @command.command("list")
-@STORAGE
+@storage_option
 def list_(storage: str | None) -> None:
     """List the studies below results/, the newest last."""
     from fracdse.errors import FracdseError
@@ -36,7 +36,7 @@ def list_(storage: str | None) -> None:
 
 @command.command()
 @click.argument("study", required=False)
-@STORAGE
+@storage_option
 def show(study: str | None, storage: str | None) -> None:
     """Show what STUDY (the newest if left out) is, how far it is, and what searched it."""
     from fracdse.search.command_lines import command_lines
@@ -64,7 +64,7 @@ def show(study: str | None, storage: str | None) -> None:
 
 @command.command()
 @click.argument("study", required=False)
-@STORAGE
+@storage_option
 def check(study: str | None, storage: str | None) -> None:
     """Check STUDY (the newest if left out); exit code 1 means that something is wrong."""
     from fracdse.errors import StudyError
@@ -104,7 +104,7 @@ def repair(study: str | None) -> None:
 @command.command()
 @click.argument("study", required=False)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The file; standard output if left out.")
-@STORAGE
+@storage_option
 def export(study: str | None, out: Path | None, storage: str | None) -> None:
     """Write STUDY (the newest if left out) as one JSON document: space, trials, figures."""
     from dataclasses import asdict
@@ -131,7 +131,7 @@ def export(study: str | None, out: Path | None, storage: str | None) -> None:
 @command.command()
 @click.argument("study")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@STORAGE
+@storage_option
 def delete(study: str, yes: bool, storage: str | None) -> None:
     """Delete STUDY for good: its folder and, where it is kept in a database, its trials there."""
     from fracdse.search.study import delete_study

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fracdse.cli.cluster import cluster_options, trainer
+from fracdse.cli.storage import storage_option
 from fracdse.design import Design
 from fracdse.errors import ConfigError
 
@@ -34,6 +35,7 @@ _VALIDATION_SEED = 0
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), help="Threads to compute with.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the folder, if there is one.")
+@storage_option
 @cluster_options
 def command(design: str, study: str | None, data: str | None, out: Path, **options: Any) -> None:
     """Train a design: FracBNN's two steps, a checkpoint after every epoch, learning curves as CSV and PNG.
@@ -44,7 +46,7 @@ def command(design: str, study: str | None, data: str | None, out: Path, **optio
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from fracdse.training.data import load_dataset, subsample, train_validation_split
 
-    point, recipe, own_data = _read(design, study)
+    point, recipe, own_data = _read(design, study, options["storage"])
     recipe = _with_changes(recipe, options)
     whole = load_dataset(data or own_data or _no_data(), "train")
     point = replace(point, image=whole.image_format)
@@ -69,7 +71,7 @@ def command(design: str, study: str | None, data: str | None, out: Path, **optio
         click.echo(str(out))
 
 
-def _read(design: str, study: str | None) -> tuple[Design, Recipe, str | None]:
+def _read(design: str, study: str | None, storage: str | None) -> tuple[Design, Recipe, str | None]:
     """Return the design, how it is to be trained, and the data it names."""
     from fracdse.network.folder import load_design
     from fracdse.space import load_space
@@ -78,7 +80,7 @@ def _read(design: str, study: str | None) -> tuple[Design, Recipe, str | None]:
     if design.isdecimal():
         from fracdse.search.study import open_study
 
-        opened = open_study(study)
+        opened = open_study(study, storage)
         return opened.record(int(design)).design, opened.space.training, opened.space.data.name
     if study is not None:
         raise ConfigError(f"--study {study} goes with a trial's number, not with '{design}'")
