@@ -19,7 +19,8 @@ import pytest
 from fracdse.cli.main import main
 from fracdse.records import TrialRecord
 from fracdse.search.checking import check_study
-from fracdse.search.study import open_study
+from fracdse.search.study import create_study, open_study
+from fracdse.space import parse_space
 
 TINY = ["--set", "proxy.epochs=1", "--set", "data.samples=120", "--set", "network.depth=8"]
 SLOW = ["--set", "proxy.epochs=12", "--set", "data.samples=400", "--set", "network.depth=8", "--set", "network.width=8"]
@@ -235,6 +236,26 @@ def test_a_terminal_shows_the_front() -> None:
     os.close(main)
     assert b"Current front" in shown
     assert b"2 of 2 trials" in shown
+
+
+def test_a_study_in_a_database_is_read_with_its_address(capsys: pytest.CaptureFixture[str]) -> None:
+    space = {"name": "kept", "data": {"name": "digits"}, "network": {"width": [4, 8]}}
+    url = "sqlite:///trials.db"
+    create_study("kept", parse_space({**space, "objectives": {"accuracy": "maximize"}}, "space"), url)
+    code, _, said = fracdse_here(capsys, "report", "kept")
+    assert code == 1
+    assert "--storage URL" in said
+    assert "Study kept: 0 trials" in fracdse_here(capsys, "report", "kept", "--storage", url)[1]
+    of_a_trial = (
+        ("show", "0", "kept"),
+        ("deploy", "0", "kept"),
+        ("estimate", "0", "--study", "kept"),
+        ("train", "0", "--study", "kept", "--out", "trained"),
+        ("evaluate", "0", "--study", "kept"),
+    )
+    for words in of_a_trial:
+        code, _, said = fracdse_here(capsys, *words, "--storage", url)
+        assert (code in (1, 2), "no trial" in said) == (True, True), (words, said)
 
 
 def test_passwords_are_never_shown(capsys: pytest.CaptureFixture[str]) -> None:
