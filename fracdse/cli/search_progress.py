@@ -31,6 +31,7 @@ class Progress:
         self._begin = time.monotonic()
         self._values: dict[int, list[float]] = {}
         self._states: dict[int, str] = {}
+        self._front: list[int] | None = None
         self._reused = study.reused()
         for record in study.records():
             if record.state not in ("waiting", "running"):
@@ -53,11 +54,11 @@ class Progress:
 
     def front(self) -> list[int]:
         """Return the numbers of the trials on the front."""
-        numbers = list(self._values)
-        if not numbers:
-            return []
-        mask = nondominated(np.array([self._values[n] for n in numbers]), list(self._objectives.values()))
-        return [number for number, on_front in zip(numbers, mask, strict=True) if on_front]
+        if self._front is None:
+            numbers = np.array(list(self._values))
+            values = np.array(list(self._values.values())).reshape(len(numbers), len(self._objectives))
+            self._front = numbers[nondominated(values, list(self._objectives.values()))].tolist()
+        return self._front
 
     @property
     def done(self) -> int:
@@ -69,6 +70,7 @@ class Progress:
         if record.feasible and record.hardware is not None and record.accuracy is not None:
             figures = {"accuracy": record.accuracy} | {k: f.value for k, f in record.hardware.items()}
             self._values[record.number] = [figures[name] for name in self._objectives]
+            self._front = None  # It is drawn four times a second, and of many trials takes a while to find.
 
 
 class PlainProgress(Progress):
