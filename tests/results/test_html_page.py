@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from fracdse.design import Design, ImageFormat, NetworkChoices
+from fracdse.design import AcceleratorChoices, Design, ImageFormat, NetworkChoices
 from fracdse.results.html import render_page
 from fracdse.results.page_data import PageContext, page_data
 
@@ -198,6 +198,16 @@ def test_pinning_with_mouse_and_keyboard_compares_up_to_four(open_page: Any) -> 
     assert page.locator(".comparison td.best").first.inner_text().startswith("87.0 %")
     page.get_by_role("button", name="Unpin trial 9").click()
     assert len(pinned(page)) == 3
+
+
+def test_sliced_lanes_are_shown_and_explained(open_page: Any, records: list[Any], tmp_path: Path) -> None:
+    slow = AcceleratorChoices(folding="smallest at fps", fps=1000.0)
+    records[4] = replace(records[4], design=replace(records[4].design, accelerator=slow))
+    (tmp_path / "study.html").write_text(render_page(records, CONTEXT), encoding="utf-8")
+    page = open_page()
+    lanes = page.locator("#networks td.number").all_inner_texts()
+    assert any(re.fullmatch(r"1/\d+", text) for text in lanes)
+    assert "Lanes 1/n" in page.locator("#networks .hint").inner_text()
 
 
 def test_hovering_a_point_shows_its_design_and_clicking_pins_it(open_page: Any) -> None:

@@ -121,7 +121,8 @@ function network(layers) {
   box.tabIndex = 0;
   box.setAttribute("role", "region");
   box.setAttribute("aria-label", "The network layer by layer");
-  box.append(table, element("p", "The marked layer takes the most cycles and sets the frame rate.", "hint"));
+  const sliced = layers.some((layer) => layer.slices > 1) ? " Lanes 1/n: one lane that takes n cycles for every fan-in." : "";
+  box.append(table, element("p", "The marked layer takes the most cycles and sets the frame rate." + sliced, "hint"));
   return box;
 }
 
