@@ -9,7 +9,7 @@ from fracdse import __version__
 from fracdse.errors import StudyError
 from fracdse.hardware.devices import load_device
 from fracdse.ray_cluster import RayShares
-from fracdse.search.asking import Asker
+from fracdse.search.asking import Asker, counted
 from fracdse.search.locks import DriverLock
 from fracdse.search.loop import Budget, Listener, run
 from fracdse.search.problem import StudyData, load_data, make_problem
@@ -62,6 +62,8 @@ def drive(study: Study, data: StudyData, plan: Plan, listener: Listener) -> None
     with DriverLock(study.folder / "driver.lock", study.name) as lock:
         check_data(study, data)
         _requeue_own(study)
+        if not study.in_database and counted(study.optuna_study.get_trials(deepcopy=False)) >= plan.budget.trials:
+            return  # Nobody else can have left anything to do, and workers would each read the study to find that out.
         try:
             if plan.ray is not None:
                 _run_on_ray(study, data, plan, listener)

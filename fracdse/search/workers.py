@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from optuna.trial import TrialState
+
 from fracdse.errors import FracdseError, StudyError
 from fracdse.search.locks import DriverLock
 from fracdse.search.loop import Budget, Listener
@@ -83,9 +85,9 @@ class StudyWatcher:
 
     def __init__(self, study: Study, listener: Listener) -> None:
         self._study, self._listener = study, listener
-        records = study.records()
-        self._started = {record.number for record in records if record.state != "waiting"}
-        self._finished = {record.number for record in records if record.state not in ("waiting", "running")}
+        trials = study.optuna_study.get_trials(deepcopy=False)
+        self._started = {t.number for t in trials if t.state != TrialState.WAITING and START in t.user_attrs}
+        self._finished = {t.number for t in trials if t.state.is_finished()}
 
     def look(self) -> None:
         """Pass on what is new."""
