@@ -37,6 +37,11 @@ class Formula(BaseModel):
     half_width: float = Field(ge=0, le=10)
     points: int = Field(ge=0)
 
+    @cached_property
+    def values(self) -> dict[str, float]:
+        """The coefficients as plain numbers, which a search reads millions of times."""
+        return {name: coefficient.value for name, coefficient in self.coefficients.items()}
+
 
 class Coefficients(BaseModel):
     """All formulas of one tool, version and part family.
@@ -59,26 +64,16 @@ class Coefficients(BaseModel):
         """Tell coefficients apart in caches."""
         return hash((self.tool, self.version, self.part, self.source))
 
-    @cached_property
-    def _values(self) -> dict[str, dict[str, dict[str, float]]]:
-        """Coefficients by resource, unit and term, as plain numbers."""
-        return {
-            resource: {
-                unit: {name: coefficient.value for name, coefficient in formula.coefficients.items()}
-                for unit, formula in formulas.items()
-            }
-            for resource, formulas in (("lut", self.lut), ("ff", self.ff))
-        }
-
     def predict(self, terms: UnitTerms, resource: Literal["lut", "ff"]) -> float:
         """Return the LUTs or flip-flops of a unit.
 
         Raises:
             ConfigError: The file has no formula for the unit or no coefficient for one of its terms.
         """
+        formulas = self.lut if resource == "lut" else self.ff
         counts = terms.lut if resource == "lut" else terms.ff
         try:
-            values = self._values[resource][terms.unit]
+            values = formulas[terms.unit].values
             return sum([values[name] * count for name, count in counts.items() if count])
         except KeyError as error:
             raise ConfigError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fracdse.folding import Memory
-from fracdse.hardware.memory_luts import power_of_two_at_least, rom_luts, stream_luts
+from fracdse.hardware.memory_luts import power_of_two_at_least, rom_luts, stream_luts, table_steps
 from fracdse.hardware.multipliers import product_dsps
 from fracdse.hardware.terms import UnitTerms
 from fracdse.memories import bram18, stream_bram18
@@ -31,7 +31,7 @@ def classifier_terms(
         lut={
             "sent_bits": lanes * 32 * (lanes > 1),
             "features": stream_luts(*feature_memory),
-            "weights": 0 if blocks else lanes * rom_luts(weight_bits, words),
+            **table_steps("weights", 0 if blocks else lanes * weight_bits, words),
             "biases": lanes * rom_luts(32, groups),
             "lane_bits": lanes * 32,
             "shifted_bits": 0 if use_dsp else lanes * weight_bits * (pooled_bits + 2),

@@ -13,14 +13,15 @@ def pool_terms(channels: int, lanes: int, pixels: int, feature_bits: int) -> Uni
     """Count the pool, in the order and lanes of the last convolution."""
     width = lanes * (feature_bits + (pixels - 1).bit_length())
     pooled = lanes * min(POOLED_BITS, feature_bits + 1)
+    summed = int(pixels > 1)
     counters = (pixels - 1).bit_length() + (channels // lanes - 1).bit_length()
     return UnitTerms(
         "pool",
         lut={
-            "sum_bits": width,
-            "ram": ram_luts(width, max(2, channels // lanes)),
+            "sum_bits": width * summed,
+            "ram": ram_luts(width, max(2, channels // lanes)) * summed,
             "pooled_bits": pooled,
-            "counters": counters,
+            "counters": counters * summed,
             "one": 1,
         },
         ff={"pooled_bits": pooled, "counters": counters, "one": 1},

@@ -61,7 +61,12 @@ def post_terms(
         "link_table": link * lanes * rom_luts(shortcut + 2 * constant_bits, steps),
         "uneven_bits": uneven_bits(steps),
     }
-    ff = {**common, "single_step_words": lanes * feature_bits * (steps == 1), "index_bits": steps.bit_length()}
+    ff = {
+        **common,
+        "shortcut_bits": lanes * shortcut,
+        "single_step_words": lanes * feature_bits * (steps == 1),
+        "index_bits": steps.bit_length(),
+    }
     # What multiplies, what multiplies twice and what shifts share hardly more than the names of their parts.
     form = "shifted" if power_of_two else "linked" if elastic_link else "multiplied"
     return UnitTerms(
