@@ -113,7 +113,7 @@ class Asker:
             self._abandoned.clear()
         trials = self.optuna_study.get_trials(deepcopy=False)
         if counted(trials) >= target:
-            if not self._watch.suspects_any:
+            if not self._watch.suspects_any and not (self.study.in_database and any(map(_is_unbegun, trials))):
                 return None
             time.sleep(_LOOK_AGAIN_SECONDS)
             return _Again()
@@ -234,6 +234,11 @@ class Asker:
 def counted(trials: list[FrozenTrial]) -> int:
     """Return how many trials count: not those interrupted, repeating a design, taken over or waiting for a turn."""
     return sum(_counts(trial) for trial in trials)
+
+
+def _is_unbegun(trial: FrozenTrial) -> bool:
+    """Tell whether a trial has no design yet: it gets one in a moment, unless its process was killed right then."""
+    return trial.state == TrialState.RUNNING and START not in trial.user_attrs
 
 
 def _counts(trial: FrozenTrial) -> bool:

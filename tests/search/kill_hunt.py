@@ -126,7 +126,8 @@ class Ledger:
     def close(self) -> dict[str, int]:
         """Account for every trial at the end, and return what there is."""
         trials = self.look()
-        assert check_study(self._folder, self._url) == []
+        findings = check_study(self._folder, self._url)
+        assert not findings, findings
         assert all(trial.state.is_finished() for trial in trials)
         by_number = {trial.number: trial for trial in trials}
         assert self._started <= by_number.keys()
