@@ -117,7 +117,7 @@ def layer_figures(
     network = network_layers(design)
     specs = folded_specs(network)
     coefficients = coefficients_for(device.family, device.die)
-    units = network_units(network, folding, words_of(design, network, device.family))
+    units = network_units(network, folding, words_of(design, network, device.family, device.die))
     rows = [
         (spec.name, layer.lanes, layer.slices, layer.weight_memory)
         for spec, layer in zip(specs, layer_foldings(folding), strict=True)

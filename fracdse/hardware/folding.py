@@ -81,7 +81,7 @@ def solve(design: Design, gates: GateStatistics | None = None, device: Device | 
     device = device or load_device(design.device)
     network = network_layers(design)
     specs = folded_specs(network)
-    layers = solver_layers(specs, words_of(design, network, device.family), gates)
+    layers = solver_layers(specs, words_of(design, network, device.family, device.die), gates)
     raise _infeasible(design, specs, layers, _rate_limit(design), layer_budgets(design, specs, device))
 
 
@@ -97,7 +97,7 @@ def solve_or_none(design: Design, gates: GateStatistics | None = None, device: D
     device = device or load_device(design.device)
     network = network_layers(design)
     specs = folded_specs(network)
-    layers = solver_layers(specs, words_of(design, network, device.family), gates)
+    layers = solver_layers(specs, words_of(design, network, device.family, device.die), gates)
     budgets = layer_budgets(design, specs, device)
     rate_limit = _rate_limit(design)
     limit = fastest_limit(layers, budgets) if rate_limit is None else rate_limit
@@ -148,7 +148,7 @@ def solver_layers(specs: Sequence[FoldedSpec], words: Words, gates: GateStatisti
 def layer_budgets(design: Design, specs: Sequence[FoldedSpec], device: Device) -> FloatArray:
     """Return what the layers may use of lut, ff, bram18 and dsp: the device's, less what belongs to no layer."""
     whole = device.resources
-    shared = resources(shared_units(specs), coefficients_for(device.family))
+    shared = resources(shared_units(specs), coefficients_for(device.family, device.die))
     share = (design.accelerator.lut_share, 1.0, 1.0, 1.0)
     return np.array([whole[name] * part - used for name, part, used in zip(RESOURCES, share, shared, strict=True)])
 

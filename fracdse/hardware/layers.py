@@ -33,15 +33,16 @@ class Words:
     family: str
     pool_pixels: int
     power_of_two: bool = False
+    die: str = ""
 
 
-def words_of(design: Design, layers: Sequence[LayerSpec], family: str) -> Words:
-    """Return a design's words on a device family."""
+def words_of(design: Design, layers: Sequence[LayerSpec], family: str, die: str = "") -> Words:
+    """Return a design's words on a device family; `die` where its own coefficients come first."""
     choices = design.accelerator
     pixels = next(spec.height * spec.width for spec in layers if isinstance(spec, PoolSpec))
     return Words(
         choices.feature_bits, choices.constant_bits, choices.input_layer, choices.weight_memory, family, pixels,
-        design.network.power_of_two,
+        design.network.power_of_two, die,
     )  # fmt: skip
 
 

@@ -73,7 +73,7 @@ class _Group:
         network = network_layers(design)
         self._coefficients = coefficients_for(device.family, device.die)
         self._specs = folded_specs(network)
-        self._layers = solver_layers(self._specs, words_of(design, network, device.family), None)
+        self._layers = solver_layers(self._specs, words_of(design, network, device.family, device.die), None)
         self._budgets = layer_budgets(design, self._specs, device)
         self._limits = np.unique([cycles for layer in self._layers for cycles in layer.cycles.flat])
         self._shared = np.array(resources(shared_units(self._specs), self._coefficients))

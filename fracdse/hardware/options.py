@@ -59,7 +59,7 @@ def nameless(spec: FoldedSpec) -> FoldedSpec:
 @lru_cache(maxsize=20_000)
 def layer_table(spec: FoldedSpec, producer: FoldedSpec | None, words: Words) -> LayerTable:
     """Return the table of a layer and of the layer before, both as `nameless` returned them; None: there is none."""
-    coefficients = coefficients_for(words.family)
+    coefficients = coefficients_for(words.family, words.die)
     shares, memories = choices(spec), allowed_memories(spec, words)
     own = [
         [resources(own_units(spec, _folding(share, memory), words), coefficients) for memory in memories]

@@ -33,7 +33,7 @@ def network_totals(design: Design, folding: Folding, gates: GateStatistics | Non
     device = load_device(design.device)
     network = network_layers(design)
     coefficients = coefficients_for(device.family, device.die)
-    units = network_units(network, folding, words_of(design, network, device.family))
+    units = network_units(network, folding, words_of(design, network, device.family, device.die))
     lut, ff, bram18, dsp = resources(units, coefficients)
     cycles = layer_cycle_counts(design, folding, gates)
     specs, foldings = folded_specs(network), layer_foldings(folding)

@@ -10,7 +10,9 @@ from fracdse.design import AcceleratorChoices, Design, ImageFormat, NetworkChoic
 from fracdse.errors import ConfigError
 from fracdse.folding import Folding, LayerFolding, legal_slices
 from fracdse.gates import GateStatistics, LayerGates
+from fracdse.hardware import options
 from fracdse.hardware.chains import PRICES, Layer, chain_resources
+from fracdse.hardware.coefficients import Coefficients
 from fracdse.hardware.cycles import conv_cycles
 from fracdse.hardware.devices import load_device
 from fracdse.hardware.folding import FoldingInfeasible, solve
@@ -171,3 +173,17 @@ def test_a_rate_must_be_given_for_the_smallest() -> None:
 def test_an_engine_has_no_folding() -> None:
     with pytest.raises(ConfigError, match="has no folding"):
         solve(with_choices(SMALL, architecture="engine"))
+
+
+def test_the_coefficients_of_a_die_reach_the_solver(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    known = options.coefficients_for
+
+    def noting(family: str, die: str = "") -> Coefficients:
+        asked.append((family, die))
+        return known(family, die)
+
+    monkeypatch.setattr(options, "coefficients_for", noting)
+    solve(with_choices(SMALL, feature_bits=23, constant_bits=21))
+    device = load_device(SMALL.device)
+    assert set(asked) == {(device.family, device.die)}
