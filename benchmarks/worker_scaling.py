@@ -40,7 +40,9 @@ def search(workers: int, trials: int, changes: list[str]) -> dict[str, Any]:
         wall = time.perf_counter() - begin
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed")
-    busy = [(last[1] - first[1]) / (last[0] - first[0]) for first, *_, last in lives.values()]
+    # What lives for less than a second is no worker but something that one of them started.
+    spans = [(seen[0], seen[-1]) for seen in lives.values() if seen[-1][0] - seen[0][0] > 1]
+    busy = [(last[1] - first[1]) / (last[0] - first[0]) for first, last in spans]
     return {
         "wall_s": round(wall, 1),
         "trials_a_minute": round(60 * trials / wall, 1),
