@@ -165,7 +165,7 @@ def _readable(path: Path, notes: list[str]) -> Report | None:
     try:
         return read_report(path)
     except ReportError as error:
-        notes.append(f"{path}: not read: {error.message}")
+        notes.append(f"{path}: not read: {error.message.removeprefix(f'{path}: ')}")
         return None
 
 
