@@ -34,6 +34,7 @@ from fracdse.search.telling import tell, tell_sampler
 from fracdse.search.trial_facts import (
     COPY_OF,
     RESULT,
+    RETRY_OF,
     REUSED,
     RUNGS,
     SEED_NUMBER,
@@ -112,8 +113,10 @@ class Asker:
             requeue_interrupted(self.study, lambda trial: trial._trial_id in dead)
             self._abandoned.clear()
         trials = self.optuna_study.get_trials(deepcopy=False)
-        if counted(trials) >= target:
-            if not self._watch.suspects_any and not (self.study.in_database and any(map(_is_unbegun, trials))):
+        # In a database an interrupted trial is run again before the search ends, though others have taken its place.
+        shared = self.study.in_database
+        if counted(trials) >= target and not (shared and any(map(_is_waiting_retry, trials))):
+            if not self._watch.suspects_any and not (shared and any(map(_is_unbegun, trials))):
                 return None
             time.sleep(_LOOK_AGAIN_SECONDS)
             return _Again()
@@ -239,6 +242,10 @@ def counted(trials: list[FrozenTrial]) -> int:
 def _is_unbegun(trial: FrozenTrial) -> bool:
     """Tell whether a trial has no design yet: it gets one in a moment, unless its process was killed right then."""
     return trial.state == TrialState.RUNNING and START not in trial.user_attrs
+
+
+def _is_waiting_retry(trial: FrozenTrial) -> bool:
+    return trial.state == TrialState.WAITING and RETRY_OF in trial.user_attrs
 
 
 def _counts(trial: FrozenTrial) -> bool:
