@@ -53,7 +53,9 @@ def _requeue(study: Study, trial: FrozenTrial, why: str) -> bool:
         _finish(study, trial, Outcome.from_dict(trial.user_attrs[RESULT]))
         return False
     retried = {other.user_attrs.get(RETRY_OF) for other in study.optuna_study.get_trials(deepcopy=False)}
-    params = trial.params or trial.system_attrs.get("fixed_params", {})
+    # A retry that was killed while it was given its parameters has only some; those that it was to get are whole.
+    fixed = trial.system_attrs.get("fixed_params", {})
+    params = trial.params if _is_complete(study, trial.params) else fixed
     if VOID not in trial.user_attrs:
         if _is_complete(study, params) and trial.number not in retried:
             first = trial.user_attrs.get(SEED_NUMBER, trial.number)
