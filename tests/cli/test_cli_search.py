@@ -12,11 +12,10 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
+from in_process import fracdse_here
 
-from fracdse.cli.main import main
 from fracdse.records import TrialRecord
 from fracdse.search.checking import check_study
 from fracdse.search.study import create_study, open_study
@@ -62,18 +61,6 @@ def trials(name: str) -> list[TrialRecord]:
 
 def is_clean(name: str) -> bool:
     return check_study(Path("results") / name) == []
-
-
-def fracdse_here(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """Run the command line in this process, which is quicker; return exit code, output and errors."""
-    code = 0
-    with patch.object(sys, "argv", ["fracdse", *arguments]):
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-    said = capsys.readouterr()
-    return code, said.out, said.err
 
 
 def test_search_resume_and_the_study_commands(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
+from in_process import fracdse_here
 
-from fracdse.cli.main import main
 from fracdse.search.study import create_study
 from fracdse.space import load_space
 
@@ -24,14 +22,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.chdir(tmp_path)
 
     def fracdse(*arguments: str) -> tuple[int, str, str]:
-        code = 0
-        with patch.object(sys, "argv", ["fracdse", *arguments]):
-            try:
-                main()
-            except SystemExit as end:
-                code = int(end.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
+        return fracdse_here(capsys, *arguments)
 
     return fracdse
 
