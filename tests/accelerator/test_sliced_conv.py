@@ -9,6 +9,13 @@ from test_gated_conv import check
 from fracdse.folding import codes_a_beat
 
 
+def frame_cycles(tested: Case, frames: Any) -> int:
+    """Return the cycles between the ends of the first two frames."""
+    beats = tested.spec.out_height * tested.spec.out_width * tested.spec.out_channels
+    ends = run(tested, frames).beat_cycles[beats - 1 :: beats]
+    return ends[1] - ends[0]
+
+
 def sliced(size: tuple[int, int], slices: int, **options: Any) -> Case:
     return case((8, 8), size, 1, slices=slices, **options)
 
@@ -62,12 +69,9 @@ def test_a_frame_takes_the_cycles_that_the_model_counts(stride: int, slices: int
 
     tested = case((16, 16), (6, 6), 1, stride=stride, slices=slices, producer_lanes=16)
     frames = images(tested, 3)
-    got = run(tested, frames)
-    outputs = tested.spec.out_height * tested.spec.out_width
-    ends = got.beat_cycles[outputs * 16 - 1 :: outputs * 16]
-    open_gates = contract(tested, frames[1])[1].sum() / outputs
+    open_gates = contract(tested, frames[1])[1].sum() / (tested.spec.out_height * tested.spec.out_width)
     expected = conv_cycles(tested.spec, tested.folding, LayerGates("", 0.0, {1: open_gates}))
-    assert ends[1] - ends[0] == pytest.approx(expected, rel=0.03)
+    assert frame_cycles(tested, frames) == pytest.approx(expected, rel=0.03)
 
 
 @pytest.mark.parametrize(("stride", "slices"), [(1, 3), (1, 6), (1, 12), (2, 3), (2, 6), (2, 12)])
@@ -76,10 +80,9 @@ def test_with_all_gates_shut_the_model_counts_every_cycle(stride: int, slices: i
     from fracdse.hardware.cycles import conv_cycles
 
     tested = case((8, 8), (4, 6), 1, stride=stride, slices=slices, producer_lanes=8, threshold=1000)
-    got = run(tested, images(tested, 3))
-    outputs = tested.spec.out_height * tested.spec.out_width
-    ends = got.beat_cycles[outputs * 8 - 1 :: outputs * 8]
-    assert ends[1] - ends[0] == conv_cycles(tested.spec, tested.folding, LayerGates("", 0.0, {1: 0.0}))
+    assert frame_cycles(tested, images(tested, 3)) == conv_cycles(
+        tested.spec, tested.folding, LayerGates("", 0.0, {1: 0.0})
+    )
 
 
 def test_codes_come_one_by_one_where_they_fill_a_group() -> None:
