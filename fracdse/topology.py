@@ -55,6 +55,11 @@ class StemSpec:
         return -(-self.in_width // self.stride)
 
 
+def has_full_flag(levels: int) -> bool:
+    """Say whether the hardware's code of a full level count is a flag of its own (fracdse.accelerator.thermometer)."""
+    return levels > 1 and levels.bit_count() == 1
+
+
 @dataclass(frozen=True)
 class GatedConvSpec:
     """Gated binary convolution with everything up to the next one.

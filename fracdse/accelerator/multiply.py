@@ -58,7 +58,11 @@ def table_product(pipe: Pipeline, operand: Value, index: Value, constants: Seque
     operand = as_signed(operand)
     if len(constants) == 1:
         return pipe.register(constant_product(pipe.register(operand), constants[0]), name="product")
-    left, right = pipe.registers(operand, as_signed(constant_mux(index, constants)))
+    return _slice_product(pipe, operand, as_signed(constant_mux(index, constants)))
+
+
+def _slice_product(pipe: Pipeline, operand: Value, multiplier: Value) -> Value:
+    left, right = pipe.registers(operand, multiplier)
     return pipe.register(left * right, name="product")
 
 
@@ -76,11 +80,10 @@ def product_and_carry(
         factor: What `shift_factor` says of all lanes together; None takes a DSP slice, but not for a single constant.
     """
     operand = as_signed(operand)
-    if factor is None and len(multipliers) == 1:
-        return table_product(pipe, operand, index, multipliers), Const(0, 1)
     if factor is None:
-        a, b = pipe.registers(operand, constant_mux(index, multipliers))
-        return pipe.register(a * b, name="product"), Const(0, 1)
+        if len(multipliers) == 1:
+            return table_product(pipe, operand, index, multipliers), Const(0, 1)
+        return _slice_product(pipe, operand, constant_mux(index, multipliers)), Const(0, 1)
     scaled = operand if factor == 1 else (operand << 1) + operand
     steps = [(abs(int(value)) // factor).bit_length() - 1 if value else 0 for value in multipliers]
     shared = min(steps)

@@ -18,8 +18,9 @@ from fracdse.accelerator.arithmetic import constant_table, signed_bits
 from fracdse.accelerator.compressor_tree import Columns, Counted, compress
 from fracdse.accelerator.pipeline import Pipeline
 from fracdse.accelerator.schedule import Schedule
-from fracdse.accelerator.thermometer import has_full_flag, is_level_on, level_sums
+from fracdse.accelerator.thermometer import is_level_on, level_sums
 from fracdse.program.model import StemProgram
+from fracdse.topology import has_full_flag
 
 _LUT_INPUTS = 6
 WINDOW_TAPS = 9

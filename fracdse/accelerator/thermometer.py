@@ -13,11 +13,7 @@ from collections.abc import Sequence
 from amaranth.hdl import Module, Value
 
 from fracdse.accelerator.arithmetic import constant_table
-
-
-def has_full_flag(levels: int) -> bool:
-    """Say whether the code of a full count is a flag of its own."""
-    return levels > 1 and levels.bit_count() == 1
+from fracdse.topology import has_full_flag
 
 
 def code_bits(levels: int) -> int:

@@ -15,8 +15,8 @@ from fracdse.folding import Folding, LayerFolding, codes_a_beat
 from fracdse.hardware.registry import Unit
 from fracdse.hardware.reorder import fifo_banks
 from fracdse.hardware.units.codes import code_pixels
-from fracdse.hardware.units.pool import POOLED_BITS
 from fracdse.hardware.units.post import sum_width
+from fracdse.program.fixed_point import pooled_bits
 from fracdse.topology import ClassifierSpec, GatedConvSpec, LayerSpec, PoolSpec, StemSpec
 
 FoldedSpec = StemSpec | GatedConvSpec | ClassifierSpec
@@ -121,7 +121,7 @@ def units_between(
         }  # fmt: skip
         classifier = {
             "features": spec.features, "classes": spec.classes, "lanes": folding.lanes,
-            "producer_lanes": producer.lanes, "pooled_bits": min(POOLED_BITS, words.feature_bits + 1),
+            "producer_lanes": producer.lanes, "pooled_bits": pooled_bits(words.feature_bits),
             "constant_bits": words.constant_bits, "memory": folding.weight_memory,
         }  # fmt: skip
         if words.power_of_two:

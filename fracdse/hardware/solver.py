@@ -43,12 +43,12 @@ def fastest_limit(layers: Sequence[Layer], budgets: FloatArray) -> float | None:
     """
     floor = max(float(layer.cycles.min()) for layer in layers)
     limits = np.unique([cycles for layer in layers for cycles in layer.cycles.flat if cycles >= floor])
-    fitting, possible = np.zeros(len(limits), dtype=bool), np.ones(len(limits), dtype=bool)
+    fitting, hopeful = np.zeros(len(limits), dtype=bool), np.ones(len(limits), dtype=bool)
     for prices in TRIED_PRICES:
         chains = cheapest_chains(layers, limits, prices)
         fitting |= chains.found & np.all(chains.resources <= budgets, axis=1)
-        possible &= chains.found & (chains.resources @ prices <= budgets @ prices * (1 + 1e-9))
-    low = int(np.argmax(possible)) if possible.any() else len(limits)
+        hopeful &= chains.found & (chains.resources @ prices <= budgets @ prices * (1 + 1e-9))
+    low = int(np.argmax(hopeful)) if hopeful.any() else len(limits)
     high = int(np.argmax(fitting)) if fitting.any() else len(limits)
     while low < high:
         middle = (low + high) // 2

@@ -16,6 +16,9 @@ LINKED_BITS = 18
 # Bits of what a shortcut's code is multiplied by where that is no shift: the long operand of a DSP slice.
 CODE_FACTOR_BITS = 27
 LOGIT_BITS = 32
+# A pooled word is an average and keeps this many bits at most: what its rounding loses is far below a logit's margin,
+# and what it saves goes to the classifier's weights, since a logit must fit 32 bits whatever the image.
+POOLED_WORD_BITS = 14
 
 
 def word_limits(bits: int) -> tuple[int, int]:
@@ -64,6 +67,11 @@ def shift_for(values: RealArray, bits: int) -> int:
 def quantised(values: RealArray, shift: int, bits: int) -> IntArray:
     """Return values·2^shift as integers in words of `bits` bits."""
     return saturate(nearest_int(values * 2.0**shift), bits)
+
+
+def pooled_bits(feature_bits: int) -> int:
+    """Return the bits of a pooled feature: a word's, at most `POOLED_WORD_BITS`, and one for its rounding."""
+    return min(POOLED_WORD_BITS, feature_bits) + 1
 
 
 def classifier_weight_bits(features: int, pooled_bits: int, constant_bits: int) -> int:

@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 
 from fracdse.errors import ProgramError
 from fracdse.parameters import ClassifierParameters, NetworkParameters
-from fracdse.program.fixed_point import classifier_weight_bits, nearest_int, word_limits
+from fracdse.program.fixed_point import (
+    POOLED_WORD_BITS,
+    classifier_weight_bits,
+    nearest_int,
+    pooled_bits,
+    word_limits,
+)
 from fracdse.program.float_reference import residual_ranges
 from fracdse.program.lower_conv import lower_gated_conv, lower_stem
 from fracdse.program.model import ClassifierProgram, Program
@@ -17,9 +23,6 @@ from fracdse.program.scales import WordScale, plan_scales
 from fracdse.program.validation import check_word_lengths
 from fracdse.topology import PoolSpec, gated_convs, topology
 
-# A pooled word is an average and keeps this many bits at most: what its rounding loses is far below a logit's margin,
-# and what it saves goes to the classifier's weights, since a logit must fit 32 bits whatever the image.
-_POOLED_BITS = 14
 _LOGIT_LIMIT = 2**31 - 1
 
 
@@ -57,11 +60,12 @@ def _lower_classifier(parameters: NetworkParameters, scale: WordScale) -> Classi
     accelerator = parameters.design.accelerator
     pool = next(spec for spec in topology(parameters.design) if isinstance(spec, PoolSpec))
     pixels = pool.height * pool.width
-    pool_shift = math.ceil(math.log2(pixels)) + max(0, accelerator.feature_bits - _POOLED_BITS)
+    pool_shift = math.ceil(math.log2(pixels)) + max(0, accelerator.feature_bits - POOLED_WORD_BITS)
     weight = layer.weight.astype(float) * scale.alpha * (2.0**pool_shift / pixels)
     bias = layer.bias.astype(float) + layer.weight.astype(float) @ scale.beta
-    pooled_bits = min(_POOLED_BITS, accelerator.feature_bits) + 1
-    weight_bits = classifier_weight_bits(layer.weight.shape[1], pooled_bits, accelerator.constant_bits)
+    weight_bits = classifier_weight_bits(
+        layer.weight.shape[1], pooled_bits(accelerator.feature_bits), accelerator.constant_bits
+    )
     largest_word = (pixels << (accelerator.feature_bits - 1) >> pool_shift) + 1
     largest_logit = np.abs(weight).sum(1) * largest_word + np.abs(bias)
     # Half a unit of rounding in every weight and in the bias must fit beside the logit itself.

@@ -6,10 +6,10 @@ from stream_bench import exchange
 from fracdse.accelerator.gearbox import Gearbox
 from fracdse.accelerator.schedule import Schedule
 from fracdse.accelerator.stem import Stem
-from fracdse.accelerator.thermometer import code_bits, has_full_flag, level_codes, level_sums
+from fracdse.accelerator.thermometer import code_bits, level_codes, level_sums
 from fracdse.program.fixed_point import saturate_word
 from fracdse.program.model import StemProgram
-from fracdse.topology import StemSpec
+from fracdse.topology import StemSpec, has_full_flag
 
 
 def words_of(images):

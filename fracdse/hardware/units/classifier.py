@@ -7,7 +7,7 @@ from fracdse.hardware.memory_luts import power_of_two_at_least, rom_luts, stream
 from fracdse.hardware.multipliers import product_dsps
 from fracdse.hardware.terms import UnitTerms
 from fracdse.memories import bram18, stream_bram18
-from fracdse.program.fixed_point import classifier_weight_bits
+from fracdse.program.fixed_point import LOGIT_BITS, classifier_weight_bits
 
 
 def classifier_terms(
@@ -29,17 +29,17 @@ def classifier_terms(
     return UnitTerms(
         "classifier",
         lut={
-            "sent_bits": lanes * 32 * (lanes > 1),
+            "sent_bits": lanes * LOGIT_BITS * (lanes > 1),
             "features": stream_luts(*feature_memory),
             **table_steps("weights", 0 if blocks else lanes * weight_bits, words),
-            "biases": lanes * rom_luts(32, groups),
-            "lane_bits": lanes * 32,
+            "biases": lanes * rom_luts(LOGIT_BITS, groups),
+            "lane_bits": lanes * LOGIT_BITS,
             "shifted_bits": 0 if use_dsp else lanes * weight_bits * (pooled_bits + 2),
             "address": words.bit_length(),
             "one": 1,
         },
         ff={
-            "lane_bits": lanes * 32,
+            "lane_bits": lanes * LOGIT_BITS,
             "product_bits": lanes * (weight_bits + pooled_bits),
             "shifted_bits": 0 if use_dsp else lanes * weight_bits * (pooled_bits + 2),
             "address": words.bit_length(),

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from fracdse.hardware.memory_luts import ram_luts
 from fracdse.hardware.terms import UnitTerms
-
-POOLED_BITS = 15
-"""Most bits of a pooled feature."""
+from fracdse.program.fixed_point import pooled_bits
 
 
 def pool_terms(channels: int, lanes: int, pixels: int, feature_bits: int) -> UnitTerms:
     """Count the pool, in the order and lanes of the last convolution."""
     width = lanes * (feature_bits + (pixels - 1).bit_length())
-    pooled = lanes * min(POOLED_BITS, feature_bits + 1)
+    pooled = lanes * pooled_bits(feature_bits)
     summed = int(pixels > 1)
     counters = (pixels - 1).bit_length() + (channels // lanes - 1).bit_length()
     return UnitTerms(

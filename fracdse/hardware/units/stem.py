@@ -7,13 +7,9 @@ from fracdse.hardware.compressor import TreeCount, compressor_count
 from fracdse.hardware.memory_luts import power_of_two_at_least, rom_luts, stream_luts
 from fracdse.hardware.terms import UnitTerms
 from fracdse.memories import stream_bram18
+from fracdse.topology import has_full_flag
 
 _FLAGS_A_TABLE = 6
-
-
-def has_full_flag(levels: int) -> bool:
-    """Tell whether a full level count is a flag of its own; as fracdse.accelerator.thermometer.has_full_flag."""
-    return levels > 1 and levels.bit_count() == 1
 
 
 def table_bits(levels: int) -> int:
