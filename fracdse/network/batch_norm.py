@@ -37,8 +37,7 @@ class _BatchNorm(torch.autograd.Function):
         ctx.save_for_backward(x, weight, mean, rstd, scale)
         unbiased = variance * (ctx.count / (ctx.count - 1 + (ctx.count == 1)))
         ctx.mark_non_differentiable(mean, unbiased)
-        shift = bias - mean * scale
-        return torch.addcmul(shift[:, None, None], x, scale[:, None, None]), mean, unbiased
+        return affine(x, scale, bias - mean * scale), mean, unbiased
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None, None]:
@@ -80,6 +79,16 @@ def _sums(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         total += x_pixels[piece].sum(0)
         product += torch.mul(x_pixels[piece], y_pixels[piece]).sum(0)
     return total, product
+
+
+def affine(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Return scale·x + shift for x (N, C, H, W) and vectors (C,)."""
+    kernels = None if torch.is_grad_enabled() else kernels_for(x)
+    if kernels is not None:
+        out = torch.empty_like(x)
+        kernels.affine(x, scale, shift, out)
+        return out
+    return torch.addcmul(shift[:, None, None], x, scale[:, None, None])
 
 
 def _blend(x: Tensor, y: Tensor, of_x: Tensor, of_y: Tensor, constant: Tensor) -> Tensor:

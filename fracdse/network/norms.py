@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fracdse.network.batch_norm import batch_norm
+from fracdse.network.batch_norm import affine, batch_norm
 from fracdse.network.fused.launch import NormAndShifts, can_fuse
 from fracdse.network.fused.norm import fused_norm
 from fracdse.network.partners import Partners
@@ -99,4 +99,4 @@ def apply_affine(x: Tensor, scale: Tensor, shift: Tensor, before: Tensor | None,
         shift = shift + scale * before
     if after is not None:
         shift = shift + after
-    return torch.addcmul(shift[:, None, None], x, scale[:, None, None])
+    return affine(x, scale, shift)

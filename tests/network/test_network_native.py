@@ -1,4 +1,5 @@
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ needs_kernels = pytest.mark.skipif(
 )
 
 
-def a_map(channels, seed, count=5, size=9):
+def a_map(channels, seed, count=4, size=9):
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(count, channels, size, size, generator=generator)
     return x.contiguous(memory_format=torch.channels_last)
@@ -50,10 +51,11 @@ def activated(factor):
     [(gated, 3), (gated, 16), (gated, 64), (normed, False), (normed, True), (activated, 1.0), (activated, 0.2)],
     ids=lambda value: getattr(value, "__name__", str(value)),
 )
-@pytest.mark.parametrize("threads", [1, 2])
-def test_kernels_and_torch_compute_the_same(function, argument, threads, monkeypatch):
+@pytest.mark.parametrize(("threads", "row_elements"), [(1, 1), (1, 256), (2, 256)])
+def test_kernels_and_torch_compute_the_same(function, argument, threads, row_elements, monkeypatch):
     assert kernels_for(a_map(3, 0)) is not None
     torch.set_num_threads(threads)
+    monkeypatch.setattr("fracdse.network.native.kernels._ROW_ELEMENTS", row_elements)
     monkeypatch.setattr("fracdse.network.native.kernels._ELEMENTS_A_THREAD", 100)
     fused = function(argument)
     for module in (batch_norm, fractional_conv, rprelu):
@@ -63,6 +65,22 @@ def test_kernels_and_torch_compute_the_same(function, argument, threads, monkeyp
         # A gradient next to a rounding edge of bfloat16 may fall on its other side.
         error = (got.double() - want.double()).norm()
         assert error <= 2e-3 * want.double().norm() + 1e-6
+
+
+@needs_kernels
+def test_affine_is_the_same_without_gradients():
+    x, scale, shift = a_map(6, 0), torch.linspace(-2, 2, 6), torch.linspace(1, 3, 6)
+    with torch.no_grad():
+        fused = batch_norm.affine(x, scale, shift)
+    torch.testing.assert_close(fused, x * scale[:, None, None] + shift[:, None, None])
+
+
+@needs_kernels
+def test_kernels_compute_with_the_threads_of_torch():
+    mapped = {line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines()}
+    load_library()
+    loaded = {line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines()} - mapped
+    assert not [path for path in loaded if "omp" in Path(path).name]
 
 
 @needs_kernels

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -15,7 +14,8 @@ from fracdse.network.exact_conv import fast_type
 from fracdse.network.native.library import load_library
 
 _MAX_CHANNELS = 4096
-_ELEMENTS_A_THREAD = 1 << 16
+_ELEMENTS_A_THREAD = 1 << 15
+_ROW_ELEMENTS = 256
 
 
 class Kernels:
@@ -26,7 +26,7 @@ class Kernels:
 
     def two_bits(self, x: Tensor, leading: Tensor, trailing: Tensor) -> None:
         """Write the two bits of x as ±1 in bfloat16."""
-        self._run("two_bits", [x, leading, trailing], x, flat=True)
+        self._run("two_bits", [x, leading, trailing], x)
 
     def gate(self, leading: Tensor, trailing: Tensor, limit: Tensor, out: Tensor) -> None:
         """Write (2·M + gate·L)/3."""
@@ -45,7 +45,7 @@ class Kernels:
 
     def clip_backward(self, d: Tensor, x: Tensor, d_x: Tensor) -> None:
         """Write the bfloat16 gradient d where x lies inside (−1, 1), and 0 elsewhere."""
-        self._run("clip_backward", [d, x, d_x], x, flat=True)
+        self._run("clip_backward", [d, x, d_x], x)
 
     def sums(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Return Σ x and Σ x·y a channel, in float64."""
@@ -56,6 +56,10 @@ class Kernels:
         """Write a·x + b·y + constant for the vectors (a, b, constant)."""
         self._run("blend", [x, y, *map(_Vector, vectors), out], x)
 
+    def affine(self, x: Tensor, scale: Tensor, shift: Tensor, out: Tensor) -> None:
+        """Write scale·x + shift."""
+        self._run("affine", [x, _Vector(scale), _Vector(shift), out], x)
+
     def prelu_onto(self, x: Tensor, slope: Tensor, base: Tensor, factor: float, out: Tensor) -> None:
         """Write base + factor·prelu(x, slope)."""
         self._run("prelu_onto", [x, _Vector(slope), base, factor, out], x)
@@ -64,53 +68,44 @@ class Kernels:
         """Write the gradient of x; return that of the slope."""
         return self._run("prelu_backward", [gradient, x, _Vector(slope), factor, d_x], x, totals=1)[0]
 
-    def _run(
-        self, name: str, arguments: Sequence[Any], like: Tensor, *, flat: bool = False, totals: int = 0
-    ) -> list[Tensor]:
-        """Call a kernel on equal shares of the pixels; return the sums over threads of its `totals` float64 outputs."""
+    def _run(self, name: str, arguments: Sequence[Any], like: Tensor, *, totals: int = 0) -> list[Tensor]:
+        """Call a kernel on all pixels; return its `totals` sums over pixels, (C,) in float64."""
         channels = like.shape[1]
         pixels = like.numel() // channels
+        a_row = _pixels_a_row(pixels, channels)
+        rows, width = pixels // a_row, a_row * channels
         threads = max(1, min(torch.get_num_threads(), like.numel() // _ELEMENTS_A_THREAD))
-        edges = [pixels * index // threads for index in range(threads + 1)]
-        results = torch.zeros(threads, totals, channels, dtype=torch.float64)
-        function = getattr(self._library, name)
+        results = torch.zeros(totals, threads, width, dtype=torch.float64)
+        held = [each.repeated(a_row) if isinstance(each, _Vector) else each for each in arguments]
+        pointers = [_argument(each) for each in [*held, *results]]
+        getattr(self._library, name)(*pointers, ctypes.c_long(rows), ctypes.c_long(width), ctypes.c_int(threads))
+        return list(results.view(totals, threads * a_row, channels).sum(1))
 
-        def call(index: int) -> None:
-            start, stop = edges[index], edges[index + 1]
-            converted = [_argument(each, start * channels) for each in arguments]
-            converted += [ctypes.c_void_p(results[index, total].data_ptr()) for total in range(totals)]
-            size = [(stop - start) * channels] if flat else [stop - start, channels]
-            function(*converted, *map(ctypes.c_long, size))
 
-        if threads == 1:
-            call(0)
-        else:
-            list(_pool(threads).map(call, range(threads)))
-        return list(results.sum(0))
+def _pixels_a_row(pixels: int, channels: int) -> int:
+    """Return how many pixels a kernel takes as one: with rows of few elements a processor's vectors stay empty."""
+    a_row = 1
+    while 2 * a_row * channels <= _ROW_ELEMENTS and pixels % (2 * a_row) == 0:
+        a_row *= 2
+    return a_row
 
 
 class _Vector:
-    """A vector (C,) that every thread reads whole."""
+    """A vector (C,), which every pixel of a row gets."""
 
     def __init__(self, values: Tensor) -> None:
-        self.values = values.detach().contiguous()
+        self._values = values.detach()
+
+    def repeated(self, times: int) -> Tensor:
+        return self._values.flatten().repeat(times)
 
 
-def _argument(value: Any, offset: int) -> Any:
-    if isinstance(value, float):
-        return ctypes.c_float(value)
-    if isinstance(value, _Vector):
-        return ctypes.c_void_p(value.values.data_ptr())
-    return ctypes.c_void_p(value.data_ptr() + offset * value.element_size())
+def _argument(value: Any) -> Any:
+    return ctypes.c_float(value) if isinstance(value, float) else ctypes.c_void_p(value.data_ptr())
 
 
 def _width(sums: Tensor) -> str:
     return "narrow" if sums.dtype == torch.bfloat16 else "wide"
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="fracdse-kernels")
 
 
 @cache
