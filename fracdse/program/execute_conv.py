@@ -5,6 +5,9 @@ with a power of two K > 2·fan_in, so a sum is M·K + L with |L| < K/2 and falls
 sum stays below 2^24 in float32, or 2^53 in float64 for large fan-ins, so the product is exact in any order of
 addition.
 
+What follows a sum is the same for equal sums of a channel, so it is computed once for every sum that can occur and then
+looked up; where a link or a large fan-in allows too many sums, it is computed for each.
+
 Constants a channel are repeated along a row of the feature map: NumPy then works on runs of columns·channels elements.
 """
 
@@ -19,10 +22,13 @@ from numpy.typing import NDArray
 from fracdse.program.execute_si import SIResult, SIRunner
 from fracdse.program.fixed_point import LINKED_BITS, saturate, saturate_word, word_limits
 from fracdse.program.model import GatedConvProgram, IntArray
-from fracdse.program.patches import padded, patch_rows, weight_matrix
+from fracdse.program.patches import blas_product, padded, patch_rows, weight_matrix
 from fracdse.topology import GatedConvSpec
 
 Map = NDArray[Any]
+
+# Entries of a layer's table of values: 4 MiB of int32, more would no longer stay in a core's cache.
+_TABLE_ENTRIES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -54,12 +60,13 @@ class GatedConvRunner:
         # A descending channel's code is 3 − k, which negates both of its digits: the weights take the sign.
         sign = np.where(layer.descending, -1, 1)
         self._weights = weight_matrix(layer.weight * sign[None, :, None, None]).astype(self._float)
-        self._wide = np.int32 if self._largest_total() < 1 << 31 else np.int64
+        low = -(1 << self._k_bits) - 1
+        self._digits = np.array([low, low + 2, -low - 2, -low], self._float)
         self._thresholds = _row(layer.activation_thresholds.T, spec.in_width, np.int32)
         self._gate = _row(layer.gate_threshold, spec.out_width, np.int32)
-        self._split = _row(layer.split, spec.out_width, np.int64 if spec.elastic_link else np.int32)
-        self._multiplier = _row(layer.multiplier, spec.out_width, self._wide)
-        self._offset = _row(layer.offset, spec.out_width, self._wide)
+        self._table = self._value_table()
+        first = np.arange(spec.out_channels) * (6 * spec.fan_in + 1) + 3 * spec.fan_in
+        self._table_start = _row(first, spec.out_width, np.int32)
         self._si = None if layer.si is None or spec.si is None else SIRunner(spec, layer.si)
 
     @property
@@ -73,12 +80,16 @@ class GatedConvRunner:
         reached = self._reached(words)
         leading, trailing = self._sums(reached)
         gate = leading >= self._gate
-        y = 2 * leading + trailing * gate
-        if self._layer.clip_bits:
-            y = np.clip(y, *word_limits(self._layer.clip_bits))
+        y = trailing * gate.view(np.int8)
+        y += leading
+        y += leading
         shortcut = self._shortcut(words)
         y = self._linked(y, shortcut)
-        total = self._post(y, shortcut)
+        if self._table is None:
+            value = self._value(y, self._spec.out_width)
+        else:
+            value = self._table.take(y + self._table_start, mode="clip")
+        total: Map = value + self._residual(shortcut)
         shape = (len(words), self._spec.out_height, self._spec.out_width, self._spec.out_channels)
         si = None if self._si is None else self._si.run(words)
         if si is not None:
@@ -105,14 +116,16 @@ class GatedConvRunner:
         """Return the leading and the trailing sums, (images·rows, columns·channels) each."""
         spec, k_bits = self._spec, self._k_bits
         whole, inside = padded(reached.shape, spec.kernel, self._float)
-        digits = np.array([-(1 << k_bits) - 1, -(1 << k_bits) + 1, (1 << k_bits) - 1, (1 << k_bits) + 1], self._float)
-        inside[...] = digits[reached]
-        product = patch_rows(whole, spec.kernel, spec.stride) @ self._weights
-        both = product.astype(np.int32 if self._float is np.float32 else np.int64)
+        inside[...] = self._digits.take(reached, mode="clip")
+        product = blas_product(patch_rows(whole, spec.kernel, spec.stride), self._weights)
+        both: Map = product.astype(np.int32 if self._float is np.float32 else np.int64)
         both = both.reshape(-1, spec.out_width * spec.out_channels)
-        leading = (both + (1 << k_bits >> 1)) >> k_bits
-        trailing = both - (leading << k_bits)
-        return leading.astype(np.int32, copy=False), trailing.astype(np.int32, copy=False)
+        half = 1 << k_bits >> 1
+        both += half
+        leading = both >> k_bits
+        both &= (1 << k_bits) - 1
+        both -= half
+        return leading.astype(np.int32, copy=False), both.astype(np.int32, copy=False)
 
     def _shortcut(self, words: NDArray[np.int32]) -> Map:
         """Return the shortcut's words or codes x, (images·rows, columns·channels)."""
@@ -133,34 +146,47 @@ class GatedConvRunner:
         return x.reshape(-1, spec.out_width * spec.out_channels)
 
     def _linked(self, y: Map, shortcut: Map) -> Map:
+        """Return the sum after clip and link."""
         layer = self._layer
+        if layer.clip_bits:
+            y = np.clip(y, *word_limits(layer.clip_bits))
         if layer.link_multiplier is None or layer.link_offset is None:
             return y
         multiplier = _row(layer.link_multiplier, self._spec.out_width, np.int64)
         offset = _row(layer.link_offset, self._spec.out_width, np.int64)
         return saturate(y + ((multiplier * shortcut + offset) >> layer.link_shift), LINKED_BITS)
 
-    def _post(self, y: Map, shortcut: Map) -> Map:
-        """Return r + v: the multiply-add of one of two lines, added to the shortcut."""
+    def _value(self, y: Map, columns: int) -> Map:
+        """Return v, the multiply-add of one of two lines, for sums (…, columns·channels)."""
         layer = self._layer
-        upper = y >= self._split
-        total: Map = y * np.where(upper, self._multiplier[1], self._multiplier[0])
-        total += np.where(upper, self._offset[1], self._offset[0])
-        total >>= layer.shift
-        if layer.residual_multiplier is None:
-            total += shortcut
-        else:
-            factor = _row(layer.residual_multiplier, self._spec.out_width, np.int64)
-            total = total + ((factor * shortcut) >> layer.residual_shift)
-        return total
+        upper = y >= _row(layer.split, columns, np.int64)
 
-    def _largest_total(self) -> int:
-        """Return a bound of |multiplier·y + offset| and of its sum with the residual."""
+        def chosen(lines: IntArray) -> Map:
+            # As np.where(upper, lines[1], lines[0]), in a third of its time where `upper` changes often.
+            lower, other = _row(lines, columns, np.int64)
+            line: Map = lower + upper * (other - lower)
+            return line
+
+        value: Map = (y * chosen(layer.multiplier) + chosen(layer.offset)) >> layer.shift
+        return value
+
+    def _value_table(self) -> Map | None:
+        """Return v for the sums −3·fan_in to 3·fan_in, one channel after the other; None where they are too many."""
+        spec = self._spec
+        sums = np.arange(-3 * spec.fan_in, 3 * spec.fan_in + 1)
+        if spec.elastic_link or sums.size * spec.out_channels > _TABLE_ENTRIES:
+            return None
+        table = self._value(sums[:, None], 1).T.reshape(-1)
+        fits_int32 = int(np.abs(table).max()) + (1 << self._bits) < 1 << 31
+        return table.astype(np.int32) if fits_int32 else table
+
+    def _residual(self, shortcut: Map) -> Map:
+        """Return r, what the shortcut adds."""
         layer = self._layer
-        linked = layer.link_multiplier is not None
-        largest_y = 1 << (LINKED_BITS - 1) if linked else 3 * self._spec.fan_in
-        largest = largest_y * int(np.abs(layer.multiplier).max())
-        return largest + int(np.abs(layer.offset).max()) + (1 << (self._bits - 1))
+        if layer.residual_multiplier is None:
+            return shortcut
+        factor = _row(layer.residual_multiplier, self._spec.out_width, np.int64)
+        return (factor * shortcut) >> layer.residual_shift
 
 
 def _row(constants: IntArray, columns: int, dtype: Any) -> NDArray[Any]:

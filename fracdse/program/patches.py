@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import blas
 
 AnyArray = NDArray[Any]
 
@@ -48,3 +49,13 @@ def convolve(image: AnyArray, weight: AnyArray, stride: int) -> AnyArray:
     images, rows, columns, _ = whole.shape
     product: AnyArray = patch_rows(whole, kernel, stride) @ weight_matrix(weight).astype(image.dtype)
     return product.reshape(images, (rows - kernel) // stride + 1, (columns - kernel) // stride + 1, -1)
+
+
+def blas_product(rows: AnyArray, weights: AnyArray) -> AnyArray:
+    """Return rows @ weights for (M, K) and (K, C) in C order, both float32 or both float64, by SciPy's BLAS.
+
+    NumPy 1 brings a BLAS that does not know processors of 2023 and later and multiplies five times slower on them.
+    """
+    multiply = blas.sgemm if rows.dtype == np.float32 else blas.dgemm
+    product: AnyArray = multiply(1.0, weights.T, rows.T).T
+    return product

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from program_cases import random_conv, random_images, random_parameters, random_
 from slow_program import run_classifier, run_conv, run_stem
 
 from fracdse.errors import ProgramError
-from fracdse.program import Executor, lower
+from fracdse.program import Executor, execute_conv, lower
 from fracdse.program.execute_conv import GatedConvRunner
 from fracdse.program.execute_stem import StemRunner
 from fracdse.topology import gated_convs, topology
@@ -54,6 +56,22 @@ def test_gates_all_shut_and_all_open(gate):
     result = GatedConvRunner(spec, layer, 16).run(last(words).astype(np.int32))
     assert result.gate.all() if gate == "open" else not result.gate.any()
     assert_layer_is_exact(spec, layer, words, 16)
+
+
+@pytest.mark.parametrize("table", ["of 32 bits", "of 64 bits", "too large"])
+def test_values_from_a_table_and_without_one_follow_the_contract(table, monkeypatch):
+    if table == "too large":
+        monkeypatch.setattr(execute_conv, "_TABLE_ENTRIES", 0)
+    rng = np.random.default_rng(11)
+    spec = random_spec(rng, kernel=3, clip_bits=0, elastic_link=False)
+    shift = 0 if table == "of 64 bits" else 8
+    layer = replace(random_conv(rng, spec, 24, 24), multiplier=np.full((2, spec.out_channels), 2**23 - 1), shift=shift)
+    layer.offset[:] = 2**31
+    runner = GatedConvRunner(spec, layer, 24)
+    dtype = {"of 32 bits": np.int32, "of 64 bits": np.int64, "too large": None}[table]
+    assert dtype is None if runner._table is None else runner._table.dtype == dtype
+    words = rng.integers(-(2**23), 2**23, (2, spec.in_channels, spec.in_height, spec.in_width))
+    assert_layer_is_exact(spec, layer, words, 24)
 
 
 def test_fan_ins_beyond_float32_stay_exact():
