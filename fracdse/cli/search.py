@@ -103,18 +103,25 @@ def _new(space: str | None, options: dict[str, Any]) -> tuple[Study, StudyData]:
 
 def _resumed(space: str | None, options: dict[str, Any]) -> tuple[Study, StudyData]:
     from fracdse.search.driver import check_same_space, moved_data, prepare
-    from fracdse.search.study import join_study, open_study
+    from fracdse.search.patience import patiently
+    from fracdse.search.study import META_NAME, RESULTS_FOLDER, join_study, open_study
     from fracdse.space import load_space
 
-    if options["storage"] is not None and options["study_name"] is not None:
-        study = join_study(options["study_name"], options["storage"])
-    else:
-        study = open_study(options["study_name"], options["storage"])
+    name, storage = options["study_name"], options["storage"]
+    is_known = storage is None or name is None or (RESULTS_FOLDER / name / META_NAME).is_file()
+    # The address of a database that was never reached may be wrong; one that was is waited for.
+    study = patiently(lambda: open_study(name, storage), _say_it_waits) if is_known else join_study(name, storage)
     changes = _changes(options)
     if space is not None or changes:
         check_same_space(study, load_space(space or study.folder / "space.toml", changes))
     study = moved_data(study, options["data"])
     return study, prepare(study.space)[1]
+
+
+def _say_it_waits(reason: str) -> None:
+    from fracdse.search.patience import PATIENCE_SECONDS
+
+    click.echo(f"{reason}\nTrying again for {PATIENCE_SECONDS / 60:.0f} minutes", err=True)
 
 
 def _ray_options(options: dict[str, Any]) -> RayShares | None:

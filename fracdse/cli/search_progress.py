@@ -52,6 +52,9 @@ class Progress:
         """Hear how a trial ended."""
         self._keep(record)
 
+    def dropped(self, number: int) -> None:
+        """Hear that a trial that began does not count."""
+
     def front(self) -> list[int]:
         """Return the numbers of the trials on the front."""
         if self._front is None:
@@ -117,6 +120,10 @@ class LiveProgress(Progress):
         super().finished(record)
         self._running.pop(record.number, None)
         self._last = f"trial {record.number}: {record.state}, {describe(record)}"
+
+    def dropped(self, number: int) -> None:
+        """Show the trial no longer as running."""
+        self._running.pop(number, None)
 
     def _render(self) -> Group:
         rows = sorted(self.front(), key=lambda number: self._values[number][0], reverse=True)

@@ -5,26 +5,27 @@ from __future__ import annotations
 import itertools
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from fracdse.design import Design
 from fracdse.errors import FracdseError
 from fracdse.records import TrialRecord
+from fracdse.search.database import Database
 from fracdse.search.heartbeat import Heartbeat, LifeWatch
 from fracdse.search.hopeless import hopeless
 from fracdse.search.knowledge import Memory
-from fracdse.search.locks import FileLock
+from fracdse.search.locks import ASK_LOCK, FileLock
 from fracdse.search.model_sampler import ModelSampler
 from fracdse.search.objective import AtRung, check_hardware
 from fracdse.search.params import Params, all_params, params_key, random_params, suggest
-from fracdse.search.patience import patiently
 from fracdse.search.resuming import requeue_interrupted
 from fracdse.search.rungs import verdict
 from fracdse.search.samplers import GridSampler
@@ -79,7 +80,6 @@ class Asker:
     sampler: optuna.samplers.BaseSampler
     lag: int = 0
     _memory: Memory = field(init=False)
-    _abandoned: set[int] = field(init=False, default_factory=set)
     _watch: LifeWatch = field(init=False)
 
     def __post_init__(self) -> None:
@@ -93,7 +93,7 @@ class Asker:
     def next(self, target: int, is_over: Callable[[], bool] = lambda: False) -> Asked | None:
         """Return the next design, or None when `target` trials count, no untried design is left, or `is_over`."""
         while not is_over():
-            with FileLock(self.study.folder / "ask.lock"):
+            with FileLock(self.study.folder / ASK_LOCK):
                 if not (self.lag and self._memory.must_wait(self.optuna_study.get_trials(deepcopy=False))):
                     return self._next(target)
             time.sleep(_WAIT_SECONDS)
@@ -101,7 +101,7 @@ class Asker:
 
     def _next(self, target: int) -> Asked | None:
         for repeats in itertools.count():
-            answer = patiently(lambda: self._try(target, by_chance=repeats >= _REPEATS_BEFORE_CHANCE))  # noqa: B023
+            answer = self._try(target, by_chance=repeats >= _REPEATS_BEFORE_CHANCE)
             if not isinstance(answer, _Again):
                 return answer
         return None
@@ -109,9 +109,8 @@ class Asker:
     def _try(self, target: int, by_chance: bool) -> Asked | _Again | None:
         """Ask once: a design, None at the end, or the wish to be called again because the design was a repeat."""
         if self.study.in_database:
-            dead = self._watch.dead() | self._abandoned
+            dead = self._watch.dead()
             requeue_interrupted(self.study, lambda trial: trial._trial_id in dead)
-            self._abandoned.clear()
         trials = self.optuna_study.get_trials(deepcopy=False)
         # In a database an interrupted trial is run again before the search ends, though others have taken its place.
         shared = self.study.in_database
@@ -123,43 +122,29 @@ class Asker:
         waiting = any(trial.state == TrialState.WAITING for trial in trials)
         if by_chance and not waiting and not self._enqueue_unseen(trials):
             return None
-        asked = self._ask_once(trials)
-        if asked is None:
-            return _Again()
-        with self._alive_if_done(asked.trial, asked.heartbeat):
-            return _Again() if self._came_second(asked, target) else asked
+        return self._ask_once(trials, target) or _Again()
 
-    def _came_second(self, asked: Asked, target: int) -> bool:
-        """Void a trial that another machine, asking at the same time, made one too many or a repeat."""
-        if not self.study.in_database:
-            return False
-        earlier = self.optuna_study.get_trials(deepcopy=False)[: asked.trial.number]
-        twin = _same_design(earlier, asked.trial.params)
-        if counted(earlier) < target and twin is None:
-            return False
-        asked.heartbeat.stop()
-        if twin is not None:
-            asked.trial.set_user_attr(COPY_OF, twin.number)
-        asked.trial.set_user_attr(VOID, "another machine was first")
-        self.optuna_study.tell(asked.trial, state=TrialState.FAIL)
-        return True
+    def tell(self, asked: Asked, outcome: Outcome) -> TrialRecord | None:
+        """Store the outcome of a trial and return the trial as it is stored.
 
-    def tell(self, asked: Asked, outcome: Outcome) -> TrialRecord:
-        """Store the outcome of a trial and return the trial as it is stored."""
+        None where the trial was taken away: this process gave no sign of life for long, because it was stopped or cut
+        off from the database, and another one put the trial back to be run again.
+        """
         asked.heartbeat.stop()
-        patiently(lambda: tell(self.optuna_study, asked.trial, outcome, list(self.study.space.objectives)))
-        return patiently(lambda: self.study.record(asked.trial.number))
+        tell(self.optuna_study, asked.trial, outcome, list(self.study.space.objectives))
+        return self.study.find_record(asked.trial.number)
 
     def note_rung(self, asked: Asked, rung: AtRung) -> None:
-        """Store what a trial is worth at a rung."""
+        """Store what a trial is worth at a rung, unless the trial was taken away; see `tell`."""
         known = dict(asked.trial.user_attrs.get(RUNGS, {}))
-        patiently(lambda: asked.trial.set_user_attr(RUNGS, known | {str(rung.epoch): rung.values}))
+        with suppress(UpdateFinishedTrialError):
+            asked.trial.set_user_attr(RUNGS, known | {str(rung.epoch): rung.values})
 
     def verdict(self, asked: Asked, rung: AtRung, rivals: list[int] | None) -> str:
         """Return why a trial is stopped at a rung, or an empty text; None for rivals compares with the whole study."""
         others = [
             trial.user_attrs[RUNGS][str(rung.epoch)]
-            for trial in patiently(lambda: self.optuna_study.get_trials(deepcopy=False))
+            for trial in self.optuna_study.get_trials(deepcopy=False)
             if trial.number != asked.trial.number
             and VOID not in trial.user_attrs
             and str(rung.epoch) in trial.user_attrs.get(RUNGS, {})
@@ -168,39 +153,59 @@ class Asker:
         table = np.array(others, dtype=float).reshape(len(others), len(rung.values))
         return verdict(rung.values, table, list(self.study.space.objectives.values()), rung.epoch)
 
-    def _ask_once(self, earlier: list[FrozenTrial]) -> Asked | None:
+    def _ask_once(self, earlier: list[FrozenTrial], target: int) -> Asked | None:
         with warnings.catch_warnings():
             # Optuna warns that it beats only for `Study.optimize`; `Heartbeat` beats for us.
             warnings.filterwarnings("ignore", "Heartbeat of storage is supposed")
             trial = self.optuna_study.ask()
         heartbeat = Heartbeat(self.study.storage, trial._trial_id)
-        with self._alive_if_done(trial, heartbeat):
-            heartbeat.start()
-            return self._begin(trial, heartbeat, earlier)
-
-    @contextmanager
-    def _alive_if_done(self, trial: optuna.Trial, heartbeat: Heartbeat) -> Iterator[None]:
-        """Give a trial up if the block fails: nobody works on it then, so it must not look alive."""
+        begun = None
         try:
-            yield
-        except BaseException:
-            heartbeat.stop()
-            self._abandoned.add(trial._trial_id)
-            raise
+            heartbeat.start()
+            begun = self._begin(trial, heartbeat, earlier, target)
+        except UpdateFinishedTrialError:
+            return None  # This process was stopped for so long that another one took the trial for dead.
+        finally:
+            if begun is None:
+                heartbeat.stop()  # Nobody works on the trial, so it must not look alive.
+        return begun
 
-    def _begin(self, trial: optuna.Trial, heartbeat: Heartbeat, earlier: list[FrozenTrial]) -> Asked | None:
-        """Choose the trial's design; None where it repeats one of `earlier`, whose result answers for it."""
+    def _begin(
+        self, trial: optuna.Trial, heartbeat: Heartbeat, earlier: list[FrozenTrial], target: int
+    ) -> Asked | None:
+        """Choose the trial's design; None where another trial has it, or where the trial is one too many."""
         params = suggest(trial, self.study.space)
         same = _same_design(earlier, params)
         if same is not None:
-            heartbeat.stop()
             self._answer_from(trial, same)
             return None
         design = self.study.space.design(params)
         seed = derived_seed(self.study.space.search.seed, trial.user_attrs.get(SEED_NUMBER, trial.number))
         refused = self._refusal(trial.number, params, design)
-        trial.set_user_attr(START, start_facts(design, seed, self.owner, refused=refused is not None))
-        return Asked(trial, design, seed, heartbeat, refused)
+        facts = start_facts(design, seed, self.owner, refused=refused is not None)
+        return Asked(trial, design, seed, heartbeat, refused) if self._claims(trial, facts, target) else None
+
+    def _claims(self, trial: optuna.Trial, facts: dict[str, Any], target: int) -> bool:
+        """Store the start of a trial, unless another machine that asked at the same time was first.
+
+        It was if it has begun the same design, or made the trial one too many; a retry is never one too many.
+        """
+        storage = self.study.storage
+        if not isinstance(storage, Database):
+            trial.set_user_attr(START, facts)
+            return True
+        is_retry = RETRY_OF in trial.user_attrs
+
+        def is_taken() -> bool:
+            others = [other for other in self.optuna_study.get_trials(deepcopy=False) if other.number != trial.number]
+            begun = [other for other in others if START in other.user_attrs]
+            return _same_design(begun, trial.params) is not None or (not is_retry and counted(begun) >= target)
+
+        if storage.start_unless(self.optuna_study._study_id, trial._trial_id, START, facts, is_taken):
+            return True
+        trial.set_user_attr(VOID, "another machine was first")
+        self.optuna_study.tell(trial, state=TrialState.FAIL)
+        return False
 
     def _refusal(self, number: int, params: Params, design: Design) -> Outcome | None:
         """Return the outcome of a design that is not worth a training: its hardware does not fit, or is dominated."""

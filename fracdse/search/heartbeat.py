@@ -16,6 +16,7 @@ from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import TrialState
 from sqlalchemy.exc import IntegrityError
 
+from fracdse.search.patience import patiently
 from fracdse.search.storage import HEARTBEAT_SECONDS
 
 CONFIRMATION_SECONDS = HEARTBEAT_SECONDS + 5
@@ -31,8 +32,9 @@ class Heartbeat:
 
     def start(self) -> None:
         """Begin, with a first beat at once."""
-        if isinstance(self._storage, RDBStorage):
-            _beat_once(self._storage, self._trial_id)
+        storage = self._storage
+        if isinstance(storage, RDBStorage):
+            patiently(lambda: _beat_once(storage, self._trial_id))
             self._thread.start()
 
     def stop(self) -> None:
@@ -77,11 +79,12 @@ class LifeWatch:
 
     def dead(self) -> set[int]:
         """Look, and return the ids of the trials that are dead."""
-        if not isinstance(self._storage, RDBStorage):
+        storage = self._storage
+        if not isinstance(storage, RDBStorage):
             return set()
-        _give_first_beats(self._storage, self._study_id)
+        patiently(lambda: _give_first_beats(storage, self._study_id))
         now = time.monotonic()
-        silent = self._storage._get_stale_trial_ids(self._study_id)
+        silent = storage._get_stale_trial_ids(self._study_id)
         self._suspected_since = {trial: self._suspected_since.get(trial, now) for trial in silent}
         return {trial for trial, since in self._suspected_since.items() if now - since > CONFIRMATION_SECONDS}
 

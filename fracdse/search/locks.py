@@ -10,6 +10,8 @@ from optuna.storages.journal._file import BaseJournalFileLock
 
 from fracdse.errors import StudyError
 
+ASK_LOCK = "ask.lock"  # In a study's folder: held by whoever chooses a trial's design, or puts trials back.
+
 
 class FileLock(BaseJournalFileLock):
     """A lock on a file, held from `acquire` to `release`; also usable in a `with` statement."""

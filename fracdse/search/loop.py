@@ -25,6 +25,9 @@ class Listener(Protocol):
     def finished(self, record: TrialRecord) -> None:
         """Hear how a trial ended."""
 
+    def dropped(self, number: int) -> None:
+        """Hear that a trial that began does not count: it was interrupted, and is run again under another number."""
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -112,9 +115,15 @@ def _through_rungs(crew: list[Trainee], asker: Asker, listener: Listener | None)
 
 
 def _end(asked: Asked, outcome: Outcome, asker: Asker, listener: Listener | None) -> None:
-    record = asker.tell(asked, outcome)
-    if listener is not None:
+    tell_listener(listener, asked.trial.number, asker.tell(asked, outcome))
+
+
+def tell_listener(listener: Listener | None, number: int, record: TrialRecord | None) -> None:
+    """Tell a listener, if there is one, how trial `number` ended; no record says that it does not count."""
+    if listener is not None and record is not None:
         listener.finished(record)
+    elif listener is not None:
+        listener.dropped(number)
 
 
 def _rivals(own: Trainee, crew: list[Trainee]) -> list[int] | None:

@@ -12,7 +12,7 @@ from fracdse.errors import FracdseError, StudyError
 from fracdse.ray_cluster import RayCluster, RayShares
 from fracdse.search.asking import Asked, Asker
 from fracdse.search.cache import Trained, code_version
-from fracdse.search.loop import Budget, Listener
+from fracdse.search.loop import Budget, Listener, tell_listener
 from fracdse.search.objective import AtRung, evaluate_step, stopped
 from fracdse.search.problem import Problem
 from fracdse.search.ray_task import Step, run_step, without_cache
@@ -104,7 +104,7 @@ class _Fleet:
                 return
             self._listener.started(asked.trial.number, asked.design)
             if asked.refused is not None:
-                self._listener.finished(self._asker.tell(asked, asked.refused))
+                self._tell(asked, asked.refused)
             elif self._problem.cache.find(asked.design) is None:
                 self._send(_Task(asked, None))
             else:
@@ -143,7 +143,10 @@ class _Fleet:
                 return
             answer = stopped(answer, reason, task.asked.design, task.asked.seed, self._checkpoints)
         self._keep(task.asked, answer)
-        self._listener.finished(self._asker.tell(task.asked, answer))
+        self._tell(task.asked, answer)
+
+    def _tell(self, asked: Asked, outcome: Outcome) -> None:
+        tell_listener(self._listener, asked.trial.number, self._asker.tell(asked, outcome))
 
     def _keep(self, asked: Asked, outcome: Outcome) -> None:
         """Cache what a finished training gave."""
@@ -155,6 +158,7 @@ class _Fleet:
         task.asked.heartbeat.stop()
         number = task.asked.trial.number
         requeue_lost(self._asker.study, lambda trial: trial.number == number, f"its machine was lost ({reason})")
+        tell_listener(self._listener, number, self._asker.study.find_record(number))
 
 
 def _first_line(error: BaseException) -> str:

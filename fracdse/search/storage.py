@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from optuna.distributions import json_to_distribution
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage
 
 from fracdse.errors import ConfigError, StudyError, ToolNotFound
@@ -50,20 +50,23 @@ def database_storage(url: str) -> BaseStorage:
     Raises:
         ConfigError: The address cannot be read.
         ToolNotFound: The database's driver is not installed.
-        StudyError: The database cannot be reached.
+        DatabaseAway: The database cannot be reached.
     """
-    from optuna.storages import RDBStorage
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
     from sqlalchemy.pool import NullPool
+
+    from fracdse.search.database import Database, connection_limits
+    from fracdse.search.patience import DatabaseAway
 
     # A connection a call: none is left open, and none outlives a restart of the server.
     try:
         with warnings.catch_warnings():
             # Heartbeats are marked experimental; the pinned version has them.
             warnings.simplefilter("ignore", ExperimentalWarning)
-            return RDBStorage(
-                with_driver(url),
-                engine_kwargs={"poolclass": NullPool},
+            address = with_driver(url)
+            return Database(
+                address,
+                engine_kwargs={"poolclass": NullPool, "connect_args": connection_limits(address)},
                 heartbeat_interval=HEARTBEAT_SECONDS,
                 grace_period=GRACE_SECONDS,
             )
@@ -77,9 +80,10 @@ def database_storage(url: str) -> BaseStorage:
             "--storage is no database address",
             hint="Write for example postgresql://user@host/database; a password is best left to ~/.pgpass.",
         ) from None
-    except SQLAlchemyError as error:
-        said = str(getattr(error, "orig", "") or type(error).__name__).strip().splitlines()
-        raise StudyError(f"database '{redacted(url)}': {without_secret(said[0], url)}") from None
+    except (SQLAlchemyError, StorageInternalError) as error:
+        cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+        said = str(getattr(cause, "orig", "") or type(cause).__name__).strip().splitlines()
+        raise DatabaseAway(f"database '{redacted(url)}': {without_secret(said[0], url)}") from None
 
 
 def with_driver(url: str) -> str:

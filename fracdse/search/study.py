@@ -105,16 +105,18 @@ class Study:
         Raises:
             StudyError: There is no such trial, or it does not count.
         """
-        trials = self.optuna_study.get_trials(deepcopy=False)
-        found = None
-        if 0 <= number < len(trials):
-            found = to_record(trials[number], self._later().get(number, {}))
+        found = self.find_record(number)
         if found is None:
             raise StudyError(
                 f"study '{self.name}' has no trial {number}",
                 hint=f"Its trials: fracdse report {self.name}.",
             )
         return found
+
+    def find_record(self, number: int) -> TrialRecord | None:
+        """Return one trial, or None where there is no such trial or it does not count."""
+        trials = self.optuna_study.get_trials(deepcopy=False)
+        return to_record(trials[number], self._later().get(number, {})) if 0 <= number < len(trials) else None
 
     def record_later(self, number: int, figures: HardwareFigures, kind: Kind | None = None) -> None:
         """Keep figures of a finished trial that came from simulation, synthesis, implementation or the board.

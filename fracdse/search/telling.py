@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from fracdse.search.constraints import tell_constraints
@@ -11,11 +14,12 @@ from fracdse.search.trial_facts import RESULT, Outcome
 
 
 def tell(study: optuna.Study, trial: optuna.Trial, outcome: Outcome, objectives: list[str]) -> None:
-    """Store the outcome of a trial: its facts first, then its state; doing so twice is harmless."""
+    """Store the outcome of a trial: its facts first, then its state; nothing where another process has ended it."""
     if study.get_trials(deepcopy=False)[trial.number].state.is_finished():
         return
-    trial.set_user_attr(RESULT, outcome.to_dict())
-    tell_sampler(study, trial, outcome, objectives)
+    with suppress(UpdateFinishedTrialError):
+        trial.set_user_attr(RESULT, outcome.to_dict())
+        tell_sampler(study, trial, outcome, objectives)
 
 
 def tell_sampler(study: optuna.Study, trial: optuna.Trial, outcome: Outcome, objectives: list[str]) -> None:

@@ -38,12 +38,13 @@ def work(order: WorkerOrder) -> None:
     """Evaluate designs of the study until its budget is used up."""
     from fracdse.search.asking import Asker
     from fracdse.search.loop import Budget, run
+    from fracdse.search.patience import patiently
     from fracdse.search.problem import make_problem
     from fracdse.search.samplers import make_sampler
     from fracdse.search.shared_data import open_shared_data
     from fracdse.search.study import open_study
 
-    study = open_study(Path(order.folder))
+    study = patiently(lambda: open_study(Path(order.folder)))
     data = open_shared_data(Path(order.data_folder), order.fingerprint)
     sampler = make_sampler(order.sampler, study.space, order.sampler_seed, order.lag)
     problem = make_problem(study.space, data, order.threads)

@@ -91,7 +91,11 @@ class StudyWatcher:
 
     def look(self) -> None:
         """Pass on what is new."""
-        for record in self._study.records_except(self._finished):
+        records = self._study.records_except(self._finished)
+        for number in self._started - self._finished - {record.number for record in records}:
+            self._finished.add(number)
+            self._listener.dropped(number)
+        for record in records:
             if record.state == "waiting":
                 continue
             if record.number not in self._started:

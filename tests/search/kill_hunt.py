@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from fracdse.errors import StudyError
 from fracdse.search.asking import counted
 from fracdse.search.checking import check_study
+from fracdse.search.resuming import BEFORE_DESIGN, INTERRUPTED, WORKER_DIED, intended_params
 from fracdse.search.study import open_study
 from fracdse.search.trial_facts import RESULT, RETRY_OF, START, VOID
 
@@ -126,6 +127,7 @@ class Ledger:
     def close(self) -> dict[str, int]:
         """Account for every trial at the end, and return what there is."""
         trials = self.look()
+        study = open_study(self._folder, self._url)
         findings = check_study(self._folder, self._url)
         assert not findings, findings
         assert all(trial.state.is_finished() for trial in trials)
@@ -135,16 +137,19 @@ class Ledger:
         assert all(RESULT in trial.user_attrs for trial in lives)
         retries = Counter(trial.user_attrs.get(RETRY_OF) for trial in lives)
         assert max((count for number, count in retries.items() if number is not None), default=1) == 1
-        interrupted = [trial for trial in trials if trial.user_attrs.get(VOID) in ("interrupted", "its worker died")]
+        interrupted = [trial for trial in trials if trial.user_attrs.get(VOID) in (INTERRUPTED, WORKER_DIED)]
         for trial in interrupted:
-            assert _last_run(trial, trials), f"trial {trial.number} was interrupted and never run again"
+            design = intended_params(study, trial)
+            ends = [other.number for other in lives if other.params == design]
+            assert len(ends) == 1, f"trial {trial.number} was interrupted, and its design came to an end in {ends}"
+        # Killed before its design was chosen, a trial has nothing to be run again; then it never began either.
+        undecided = [trial for trial in trials if trial.user_attrs.get(VOID) == BEFORE_DESIGN]
+        for trial in undecided:
+            assert START not in trial.user_attrs
+            assert not intended_params(study, trial)
         failed = sum(trial.user_attrs[RESULT]["state"] == "failed" for trial in lives)
-        return {"trials": len(lives), "interrupted": len(interrupted), "failed": failed}
-
-
-def _last_run(trial: FrozenTrial, trials: list[FrozenTrial]) -> bool:
-    """Tell whether the design of an interrupted trial came to an end in one trial, with the same seed if a retry."""
-    return sum(other.params == trial.params and VOID not in other.user_attrs for other in trials) == 1
+        counts = {"trials": len(lives), "interrupted": len(interrupted), "failed": failed}
+        return {**counts, "interrupted before a design": len(undecided)}
 
 
 def hunt(target: Target, kills: int, seed: int) -> dict[str, int]:

@@ -13,10 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import optuna
 import pytest
 from database_servers import PASSWORD, MariaDB, Postgres, Server
-from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from fracdse.errors import StudyError
@@ -74,6 +72,7 @@ class Given:
 class Silent:
     def started(self, number: int, design: object) -> None: ...
     def finished(self, record: object) -> None: ...
+    def dropped(self, number: int) -> None: ...
 
 
 def run(url: str, name: str, data: StudyData, trials: int) -> None:
@@ -167,30 +166,6 @@ def test_a_trial_whose_machine_died_before_its_first_beat_is_found(
     assert watch.suspects_any
     time.sleep(0.1)
     assert watch.dead() == {study.optuna_study.trials[0]._trial_id}
-
-
-def test_an_ask_that_the_database_breaks_off_leaves_nothing_alive(
-    postgres: Server, name: str, tiny_space: SearchSpace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    create_study(name, tiny_space, postgres.url)
-    asker = asker_of(name, postgres.url, "here/driver")
-    whole, broken = RDBStorage.set_trial_user_attr, iter([True])
-
-    def breaks_once(self: RDBStorage, trial_id: int, key: str, value: object) -> None:
-        if next(broken, False):
-            raise optuna.exceptions.StorageInternalError("the server went away")
-        whole(self, trial_id, key, value)
-
-    monkeypatch.setattr(RDBStorage, "set_trial_user_attr", breaks_once)
-    asked = asker.next(5)
-    assert asked is not None
-    assert {trial.number: trial.state for trial in asker.optuna_study.get_trials()} == {
-        0: TrialState.FAIL,
-        1: TrialState.RUNNING,
-    }
-    assert asked.trial.params == asker.optuna_study.trials[0].params
-    assert sum(thread.is_alive() and "_beat" in thread.name for thread in threading.enumerate()) == 1
-    asked.heartbeat.stop()
 
 
 class SlowPath:

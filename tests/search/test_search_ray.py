@@ -41,6 +41,9 @@ class Heard:
     def finished(self, record: object) -> None:
         self.finished_trials.append(record.number)  # type: ignore[attr-defined]
 
+    def dropped(self, number: int) -> None:
+        pass
+
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:

@@ -38,6 +38,9 @@ class Silent:
     def finished(self, record: object) -> None:
         pass
 
+    def dropped(self, number: int) -> None:
+        pass
+
 
 def run(study: Study, data: StudyData, trials: int, sampler: str = "random") -> None:
     drive(study, data, Plan(sampler, Budget(trials)), Silent())
