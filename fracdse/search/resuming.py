@@ -10,13 +10,12 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from fracdse.search.locks import ASK_LOCK, FileLock
-from fracdse.search.params import distributions
 from fracdse.search.study import Study
 from fracdse.search.telling import tell
-from fracdse.search.trial_facts import RESULT, RETRY_OF, SEED_NUMBER, VOID, Outcome
+from fracdse.search.trial_facts import RESULT, RETRY_OF, SEED_NUMBER, START, VOID, Outcome
 
 INTERRUPTED, WORKER_DIED = "interrupted", "its worker died"
-BEFORE_DESIGN = "interrupted before its design was chosen"
+BEFORE_START = "interrupted before it began"
 _RUN_AGAIN = (INTERRUPTED, WORKER_DIED)
 IsStale = Callable[[FrozenTrial], bool]
 
@@ -61,8 +60,8 @@ def _requeue(study: Study, trial: FrozenTrial, why: str) -> bool:
     if RESULT in trial.user_attrs:
         _finish(study, trial, Outcome.from_dict(trial.user_attrs[RESULT]))
         return False
-    design = intended_params(study, trial)
-    reason = trial.user_attrs.get(VOID, why if design else BEFORE_DESIGN)
+    design = design_to_repeat(trial)
+    reason = trial.user_attrs.get(VOID, why if design else BEFORE_START)
     try:
         study.storage.set_trial_user_attr(trial._trial_id, VOID, reason)
         if reason in _RUN_AGAIN and not _is_retried(study, trial):
@@ -74,14 +73,16 @@ def _requeue(study: Study, trial: FrozenTrial, why: str) -> bool:
     return reason in _RUN_AGAIN
 
 
-def intended_params(study: Study, trial: FrozenTrial) -> Mapping[str, Any]:
-    """Return the parameters of a trial, or those that it was to get; empty where it was not to get any in particular.
+def design_to_repeat(trial: FrozenTrial) -> Mapping[str, Any]:
+    """Return the parameters that an interrupted trial is to be run again with; empty where it had not begun.
 
-    A retry that was killed while it was given its parameters has only some of them.
+    A retry has begun in any case: one that was killed while it was given its parameters has only some of them, but
+    those that it was to get are kept with it.
     """
-    wanted = set(distributions(study.space))
-    given, queued = trial.params, trial.system_attrs.get("fixed_params", {})
-    return next((params for params in (given, queued) if set(params) == wanted), {})
+    if START in trial.user_attrs:
+        return trial.params
+    queued: Mapping[str, Any] = trial.system_attrs.get("fixed_params", {})
+    return queued if RETRY_OF in trial.user_attrs else {}
 
 
 def _is_retried(study: Study, trial: FrozenTrial) -> bool:

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from fracdse.errors import StudyError
 from fracdse.search.asking import counted
 from fracdse.search.checking import check_study
-from fracdse.search.resuming import BEFORE_DESIGN, INTERRUPTED, WORKER_DIED, intended_params
+from fracdse.search.resuming import BEFORE_START, INTERRUPTED, WORKER_DIED, design_to_repeat
 from fracdse.search.study import open_study
 from fracdse.search.trial_facts import RESULT, RETRY_OF, START, VOID
 
@@ -127,7 +127,6 @@ class Ledger:
     def close(self) -> dict[str, int]:
         """Account for every trial at the end, and return what there is."""
         trials = self.look()
-        study = open_study(self._folder, self._url)
         findings = check_study(self._folder, self._url)
         assert not findings, findings
         assert all(trial.state.is_finished() for trial in trials)
@@ -139,17 +138,17 @@ class Ledger:
         assert max((count for number, count in retries.items() if number is not None), default=1) == 1
         interrupted = [trial for trial in trials if trial.user_attrs.get(VOID) in (INTERRUPTED, WORKER_DIED)]
         for trial in interrupted:
-            design = intended_params(study, trial)
+            design = design_to_repeat(trial)
             ends = [other.number for other in lives if other.params == design]
             assert len(ends) == 1, f"trial {trial.number} was interrupted, and its design came to an end in {ends}"
-        # Killed before its design was chosen, a trial has nothing to be run again; then it never began either.
-        undecided = [trial for trial in trials if trial.user_attrs.get(VOID) == BEFORE_DESIGN]
-        for trial in undecided:
+        # One that was killed before it began has nothing to be run again, unless it was to repeat another.
+        unbegun = [trial for trial in trials if trial.user_attrs.get(VOID) == BEFORE_START]
+        for trial in unbegun:
             assert START not in trial.user_attrs
-            assert not intended_params(study, trial)
+            assert RETRY_OF not in trial.user_attrs
         failed = sum(trial.user_attrs[RESULT]["state"] == "failed" for trial in lives)
         counts = {"trials": len(lives), "interrupted": len(interrupted), "failed": failed}
-        return {**counts, "interrupted before a design": len(undecided)}
+        return {**counts, "interrupted before they began": len(unbegun)}
 
 
 def hunt(target: Target, kills: int, seed: int) -> dict[str, int]:

@@ -28,7 +28,7 @@ from fracdse.search.loop import Budget
 from fracdse.search.objective import AtRung, evaluate_step
 from fracdse.search.params import all_params
 from fracdse.search.problem import StudyData, make_problem
-from fracdse.search.resuming import BEFORE_DESIGN, INTERRUPTED, requeue_interrupted
+from fracdse.search.resuming import BEFORE_START, INTERRUPTED, requeue_interrupted
 from fracdse.search.samplers import RandomSampler, make_sampler
 from fracdse.search.study import Study, create_study, open_study
 from fracdse.search.trial_facts import RETRY_OF, START, VOID
@@ -170,13 +170,13 @@ def test_a_trial_that_ends_while_it_is_put_back_stays_ended(
     asked = alive.next(9)
     assert asked is not None
     outcome = evaluate_step(make_problem(study.space, tiny_data), asked.design, asked.seed, Path("checkpoints"))
-    whole = resuming.intended_params
+    whole = resuming.design_to_repeat
 
     def meanwhile(*args: Any) -> Any:
         assert alive.tell(asked, outcome) is not None
         return whole(*args)
 
-    monkeypatch.setattr(resuming, "intended_params", meanwhile)
+    monkeypatch.setattr(resuming, "design_to_repeat", meanwhile)
     assert requeue_interrupted(open_study(study.name, server.url), lambda _: True) == []
     assert [trial.state for trial in study.optuna_study.get_trials()] == [TrialState.COMPLETE]
 
@@ -219,13 +219,13 @@ def test_a_trial_that_is_taken_away_while_it_gets_its_design(
     asked.heartbeat.stop()
 
 
-def test_a_trial_without_a_design_has_nothing_to_be_run_again(study: Study, server: Server) -> None:
+def test_a_trial_that_had_not_begun_has_nothing_to_be_run_again(study: Study, server: Server) -> None:
     trial = ask(study)
     first = next(iter(study.space.searched))
     trial._suggest(first, asker(study, server, "here").sampler._kinds[first])  # type: ignore[attr-defined]
     assert requeue_interrupted(study, lambda _: True) == []
     ended = study.optuna_study.get_trials()
-    assert [(trial.state, trial.user_attrs) for trial in ended] == [(TrialState.FAIL, {VOID: BEFORE_DESIGN})]
+    assert [(trial.state, trial.user_attrs) for trial in ended] == [(TrialState.FAIL, {VOID: BEFORE_START})]
     assert errors(study, server) == []
 
 
