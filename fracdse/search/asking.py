@@ -17,12 +17,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from fracdse.design import Design
 from fracdse.errors import FracdseError
+from fracdse.file_lock import FileLock
 from fracdse.records import TrialRecord
 from fracdse.search.database import Database
 from fracdse.search.heartbeat import Heartbeat, LifeWatch
 from fracdse.search.hopeless import hopeless
 from fracdse.search.knowledge import Memory
-from fracdse.search.locks import ASK_LOCK, FileLock
+from fracdse.search.locks import ASK_LOCK
 from fracdse.search.model_sampler import ModelSampler
 from fracdse.search.objective import AtRung, check_hardware
 from fracdse.search.params import Params, all_params, params_key, random_params, suggest

@@ -11,8 +11,9 @@ from typing import Any
 from optuna.storages.journal import JournalFileBackend
 
 from fracdse.errors import StudyError
+from fracdse.file_lock import FileLock
 from fracdse.search.journal_entries import folded, parsed_entry
-from fracdse.search.locks import FileLock
+from fracdse.search.locks import JournalLock
 
 JOURNAL_NAME = "journal.log"
 
@@ -21,7 +22,7 @@ class StudyJournal(JournalFileBackend):
     """Optuna's journal file, read fast, with every append whole: what an interrupted write left is set aside first."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(str(path), lock_obj=FileLock(path.with_suffix(".lock")))
+        super().__init__(str(path), lock_obj=JournalLock(path.with_suffix(".lock")))
         self._path = path
         self._yielded = self._lines_read = self._bytes_read = 0
 

@@ -9,40 +9,13 @@ from pathlib import Path
 from optuna.storages.journal._file import BaseJournalFileLock
 
 from fracdse.errors import StudyError
+from fracdse.file_lock import FileLock
 
 ASK_LOCK = "ask.lock"  # In a study's folder: held by whoever chooses a trial's design, or puts trials back.
 
 
-class FileLock(BaseJournalFileLock):
-    """A lock on a file, held from `acquire` to `release`; also usable in a `with` statement."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._descriptor: int | None = None
-
-    def acquire(self) -> bool:
-        """Wait for the lock and take it."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        self._descriptor = descriptor
-        return True
-
-    def release(self) -> None:
-        """Give the lock back."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-    def __enter__(self) -> FileLock:
-        self.acquire()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
+class JournalLock(FileLock, BaseJournalFileLock):
+    """The lock that Optuna takes for its journal."""
 
 
 class DriverLock:

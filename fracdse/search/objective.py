@@ -81,7 +81,8 @@ def evaluate_step(
         problem: What an evaluation needs.
         design: What to evaluate.
         seed: The trial's seed.
-        checkpoints: Folder in which half-trained networks wait. Where one is gone, its epochs are repeated.
+        checkpoints: Folder in which half-trained networks wait, and trained teachers are kept. Where a network is gone,
+            its epochs are repeated.
         last: The rung that the trial is at; None at its start.
     """
     try:
@@ -136,7 +137,7 @@ def _with_accuracy(
     rungs = problem.space.proxy.rungs
     file = checkpoint_file(checkpoints, design, seed) if rungs else None
     epoch = next((rung for rung in rungs if last is None or rung > last.epoch), None)
-    trained = _train(problem, design, seed, file, epoch)
+    trained = _train(problem, design, seed, file, checkpoints / "teachers", epoch)
     if last is not None:
         trained = replace(trained, seconds=trained.seconds + last.outcome.seconds["training"])
     outcome = _measured(problem, design, trained, "training", first)
@@ -158,7 +159,9 @@ def _measured(problem: Problem, design: Design, trained: Trained, step: str, fir
     return replace(second, state="complete", accuracy=trained.accuracy, seconds=seconds)
 
 
-def _train(problem: Problem, design: Design, seed: int, checkpoint: Path | None, until_epoch: int | None) -> Trained:
+def _train(
+    problem: Problem, design: Design, seed: int, checkpoint: Path | None, teachers: Path, until_epoch: int | None
+) -> Trained:
     from fracdse.training.proxy import train_proxy
 
     if checkpoint is not None:
@@ -171,6 +174,7 @@ def _train(problem: Problem, design: Design, seed: int, checkpoint: Path | None,
         # A rung is an epoch of the step with binary weights; the training counts those of the step before as well.
         until_epoch=None if until_epoch is None else problem.space.proxy.real_epochs + until_epoch,
         checkpoint=checkpoint,
+        teacher_cache=teachers,
         threads=problem.threads,
     )
     if not math.isfinite(result.accuracy):

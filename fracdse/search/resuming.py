@@ -9,7 +9,8 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from fracdse.search.locks import ASK_LOCK, FileLock
+from fracdse.file_lock import FileLock
+from fracdse.search.locks import ASK_LOCK
 from fracdse.search.study import Study
 from fracdse.search.telling import tell
 from fracdse.search.trial_facts import RESULT, RETRY_OF, SEED_NUMBER, START, VOID, Outcome

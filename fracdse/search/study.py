@@ -20,9 +20,10 @@ from optuna.storages import BaseStorage
 from fracdse import __version__
 from fracdse.errors import StudyError, nearest
 from fracdse.figures import HardwareFigures, Kind
+from fracdse.file_lock import FileLock
 from fracdse.records import TrialRecord
 from fracdse.search.journal import JOURNAL_NAME
-from fracdse.search.locks import DriverLock, FileLock
+from fracdse.search.locks import DriverLock
 from fracdse.search.many_objects import many_objects
 from fracdse.search.seeds import REPEATABLE, derived_seed
 from fracdse.search.storage import database_storage, file_storage, redacted

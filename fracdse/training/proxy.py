@@ -20,7 +20,7 @@ from fracdse.training.run import Progress, TrainingRun
 from fracdse.training.teacher import teacher_for
 from fracdse.training.threads import limited_threads
 
-_SPLIT_SEED = 0
+_SPLIT_SEED = _TEACHER_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ def train_proxy(
     """Train a design for a while and measure it on images that it did not learn from.
 
     The validation part is split off `dataset`, a training set, by the recipe's share and a fixed seed, so that every
-    design of a search is measured on the same images; `recipe.samples` then limits the rest.
+    design of a search is measured on the same images; `recipe.samples` then limits the rest. A float twin that teaches
+    has a fixed seed as well, so that all designs that differ only in what is binary about them share one.
 
     Args:
         design: What to train.
@@ -82,7 +83,7 @@ def train_proxy(
     last = total if until_epoch is None else min(until_epoch, total)
     with limited_threads(threads):
         where = computing_device(device)
-        teacher = teacher_for(design, train_set, recipe, seed, teacher_cache, None, where)
+        teacher = teacher_for(design, train_set, recipe, _TEACHER_SEED, teacher_cache, None, where)
         name = run_name(design, recipe, train_set, seed)
         run = TrainingRun(design, train_set, recipe, phases_of(recipe), seed, name, teacher, where)
         if checkpoint is not None and checkpoint.is_file():

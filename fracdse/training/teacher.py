@@ -9,7 +9,7 @@ import torch
 
 from fracdse.design import Design
 from fracdse.errors import DataError
-from fracdse.network.folder import load_network, load_state, load_tensors, save_tensors
+from fracdse.network.folder import load_network
 from fracdse.network.network import FractionalNetwork, build_network
 from fracdse.topology import block_shapes
 from fracdse.training.checkpoint import run_name
@@ -17,6 +17,7 @@ from fracdse.training.data import Dataset
 from fracdse.training.phases import teacher_phases
 from fracdse.training.recipe import Recipe
 from fracdse.training.run import Progress, TrainingRun
+from fracdse.training.teacher_cache import keep_teacher, note_use, read_teacher, teacher_place
 from fracdse.training.team import ALONE, Team
 
 
@@ -33,7 +34,7 @@ def teacher_for(
     """Return the teacher that a recipe asks for, or None if it asks for none.
 
     A float twin is trained on demand; with a folder `cache` it is kept there under a name made from all that decides
-    it, and found again.
+    it, and found again, by other processes as well.
 
     Raises:
         DataError: The given teacher cannot be read or its blocks have other shapes than the design's.
@@ -45,21 +46,21 @@ def teacher_for(
         return _given(Path(recipe.teacher), design, blocks=recipe.block_loss != "none").to(device)
     twin, settings = _twin_design(design), _twin_recipe(recipe)
     name = run_name(twin, settings, train_set, seed)
-    kept = cache / f"teacher-{name}.pt" if cache is not None else None
-    with team.shared_file(kept) as found:
-        if found is not None:
+    with teacher_place(cache if team.leads else None, name) as place:
+        with team.shared_file(place) as found:
             network = build_network(twin, binary=False)
-            load_state(network, load_tensors(found), str(kept))
-            return network.to(device)
-    run = TrainingRun(twin, train_set, settings, teacher_phases(settings), seed, name, device=device, team=team)
-    while not run.done:
-        record = run.train_epoch(None)
-        if progress is not None:
-            progress(record)
-    if kept is not None and team.leads:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        save_tensors(kept, run.network.state_dict())
-    return run.network
+            if found is not None and read_teacher(found, network):
+                if place is not None:
+                    note_use(place)
+                return network.to(device)
+        run = TrainingRun(twin, train_set, settings, teacher_phases(settings), seed, name, device=device, team=team)
+        while not run.done:
+            record = run.train_epoch(None)
+            if progress is not None:
+                progress(record)
+        if place is not None:
+            keep_teacher(place, run.network)
+        return run.network
 
 
 def _twin_design(design: Design) -> Design:

@@ -59,6 +59,7 @@ def test_a_search_stops_trials_at_rungs(workers: int, tiny_data: StudyData) -> N
     class Silent:
         def started(self, number: int, design: object) -> None: ...
         def finished(self, record: object) -> None: ...
+        def dropped(self, number: int) -> None: ...
 
     drive(study, tiny_data, Plan("random", Budget(8), workers), Silent())
     records = study.records()
@@ -94,3 +95,21 @@ def test_a_rung_after_epochs_of_real_weights_is_on_the_way_of_one_training(tiny_
     assert ended.gates == anew.gates == whole.gates
     assert not file.exists()
     assert not checkpoint_file(Path("elsewhere"), design, 3).exists()
+
+
+def test_a_teacher_is_trained_once_for_the_rungs_of_designs_that_share_it(tiny_data: StudyData) -> None:
+    changes = ["data.samples=120", "network.depth=8", "network.width=4", "proxy.epochs=2", "proxy.rungs=[1]"]
+    problem = make_problem(load_space("digits", [*changes, "proxy.logit_weight=0.5"]), tiny_data)
+    folder = Path("waiting")
+    params = [params for params in all_params(problem.space) if params["network.thermometer_resolution"] == 16]
+    written = set()
+    for each in params[:2]:
+        design = problem.space.design(each)
+        at = evaluate_step(problem, design, 3, folder)
+        assert isinstance(at, AtRung)
+        outcome = evaluate_step(problem, design, 3, folder, at)
+        assert isinstance(outcome, Outcome)
+        assert outcome.state == "complete"
+        (teacher,) = (folder / "teachers").glob("*.pt")
+        written.add(teacher.stat().st_ino)
+    assert len(written) == 1
