@@ -37,6 +37,9 @@ class _Stamps:
     def finished(self, record: object) -> None:
         self.ends.append(time.perf_counter())
 
+    def dropped(self, number: int) -> None:
+        pass
+
 
 def milliseconds_a_trial(name: str, trials: int, ray: RayShares | None) -> float:
     """Run a study and return the mean time between the ends of its trials, the first few left out."""

@@ -43,6 +43,7 @@ from fracdse.search.trial_facts import (
     START,
     VOID,
     Outcome,
+    has_tried,
     start_facts,
 )
 
@@ -261,7 +262,7 @@ def _counts(trial: FrozenTrial) -> bool:
 
 def unseen_params(study: Study, trials: list[FrozenTrial]) -> Params | None:
     """Return parameters that no trial has, drawn at random; None where there are none or none was found."""
-    seen = {params_key(trial.params) for trial in trials if trial.params}
+    seen = {params_key(trial.params) for trial in trials if has_tried(trial)}
     generator = np.random.default_rng(derived_seed(study.space.search.seed, "unseen", len(trials)))
     if study.space.size <= _LARGEST_LISTED_SPACE:
         left = [params for params in all_params(study.space) if params_key(params) not in seen]

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from fracdse.search.accuracy_model import Encoder
 from fracdse.search.params import params_key
-from fracdse.search.trial_facts import RESULT, VOID
+from fracdse.search.trial_facts import RESULT, VOID, has_tried
 
 FloatArray = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ class FinishedTrials:
 
     Attributes:
         trainings: Those that count and whose training ran to its end, in the order of being read.
-        keys: `params_key` of every finished trial's design.
+        keys: `params_key` of every design that a finished trial has tried.
         unfinished: Numbers of the trials that were still to be finished.
     """
 
@@ -63,7 +63,7 @@ class FinishedTrials:
         fresh = [trial for trial in looked_at if trial.state.is_finished()]
         self.unfinished = [trial.number for trial in looked_at if not trial.state.is_finished()]
         self._seen = max(self._seen, len(trials))
-        self.keys.update(params_key(trial.params) for trial in fresh if trial.params)
+        self.keys.update(params_key(trial.params) for trial in fresh if has_tried(trial))
         trained = [trial for trial in fresh if was_trained(trial)]
         if trained:
             self.trainings = self.trainings.joined(self._trainings(trained))

@@ -12,6 +12,7 @@ from optuna.samplers import BaseSampler
 from fracdse.errors import ConfigError, nearest
 from fracdse.search.model_sampler import ModelSampler
 from fracdse.search.params import Params, all_params, params_key, random_params
+from fracdse.search.trial_facts import has_tried
 from fracdse.search.whole_space import WholeSpaceSampler
 from fracdse.space import SearchSpace
 
@@ -47,7 +48,7 @@ class GridSampler(WholeSpaceSampler):
 
     def propose(self, study: optuna.Study, number: int, generator: np.random.Generator) -> Params:
         """Return the first design of the grid that no trial has."""
-        seen = {params_key(other.params) for other in study.get_trials(deepcopy=False) if other.params}
+        seen = {params_key(other.params) for other in study.get_trials(deepcopy=False) if has_tried(other)}
         for params in self._grid:
             if params_key(params) not in seen:
                 return params

@@ -76,6 +76,14 @@ def start_facts(design: Design, seed: int, owner: str, *, refused: bool = False)
     return facts | {"refused": True} if refused else facts
 
 
+def has_tried(trial: FrozenTrial) -> bool:
+    """Tell whether a trial has had its design, so that no other one needs to.
+
+    It has not where it is void and never began: it was killed before, or another machine made it one too many.
+    """
+    return bool(trial.params) and (VOID not in trial.user_attrs or START in trial.user_attrs)
+
+
 def to_record(trial: FrozenTrial, later: Mapping[str, HardwareFigures]) -> TrialRecord | None:
     """Return what is known of a trial, or None where it does not count or has not chosen its design yet.
 

@@ -15,7 +15,7 @@ from fracdse.search.driver import data_fingerprint
 from fracdse.search.objective import check_hardware, objective_values
 from fracdse.search.params import distributions, params_key
 from fracdse.search.study import Study
-from fracdse.search.trial_facts import RESULT, REUSED, START, Outcome, start_facts
+from fracdse.search.trial_facts import RESULT, REUSED, START, Outcome, has_tried, start_facts
 from fracdse.space import SearchSpace
 
 
@@ -52,7 +52,7 @@ def take_over(study: Study, trials: Iterable[FrozenTrial]) -> int:
 
     They do not count as trials.
     """
-    known = {params_key(trial.params) for trial in study.optuna_study.get_trials(deepcopy=False)}
+    known = {params_key(trial.params) for trial in study.optuna_study.get_trials(deepcopy=False) if has_tried(trial)}
     fresh = [trial for trial in trials if params_key(trial.params) not in known]
     for trial in fresh:
         study.optuna_study.add_trial(trial)

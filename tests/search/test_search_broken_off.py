@@ -20,13 +20,15 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from fracdse.search import asking, resuming
+from fracdse.search.accuracy_model import Encoder
 from fracdse.search.asking import Asker, counted
 from fracdse.search.checking import check_study
 from fracdse.search.database import Database
 from fracdse.search.driver import Plan, check_data, drive
+from fracdse.search.finished_trials import FinishedTrials
 from fracdse.search.loop import Budget
 from fracdse.search.objective import AtRung, evaluate_step
-from fracdse.search.params import all_params
+from fracdse.search.params import all_params, params_key
 from fracdse.search.problem import StudyData, make_problem
 from fracdse.search.resuming import BEFORE_START, INTERRUPTED, requeue_interrupted
 from fracdse.search.samplers import RandomSampler, make_sampler
@@ -227,6 +229,30 @@ def test_a_trial_that_had_not_begun_has_nothing_to_be_run_again(study: Study, se
     ended = study.optuna_study.get_trials()
     assert [(trial.state, trial.user_attrs) for trial in ended] == [(TrialState.FAIL, {VOID: BEFORE_START})]
     assert errors(study, server) == []
+
+
+def test_the_grid_comes_back_to_a_design_that_no_trial_began(study: Study, server: Server) -> None:
+    opened = open_study(study.name, server.url)
+    machine = Asker(opened, "here/driver", make_sampler("grid", opened.space, 1))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Heartbeat of storage is supposed")
+        params = asking.suggest(machine.optuna_study.ask(), study.space)
+    assert requeue_interrupted(study, lambda _: True) == []
+    assert params_key(params) not in known_keys(study)
+    asked = machine.next(9)
+    assert asked is not None
+    asked.heartbeat.stop()
+    assert asked.trial.params == params
+    asked.trial.set_user_attr(VOID, INTERRUPTED)
+    opened.optuna_study.tell(asked.trial, state=TrialState.FAIL)
+    assert params_key(params) in known_keys(study), "an interrupted trial has a retry for its design"
+
+
+def known_keys(study: Study) -> set[str]:
+    """Return the designs that the model sampler does not propose any more."""
+    finished = FinishedTrials(Encoder(study.space.searched), ["bram18"])
+    finished.read(study.optuna_study.get_trials())
+    return finished.keys
 
 
 def test_a_retry_is_never_one_too_many(study: Study, server: Server) -> None:
