@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--show", is_flag=True, help="Print what FILES (reports of Vivado, Vitis HLS or Yosys) say.")
 @click.option("--synthesise", type=click.IntRange(1), metavar="N", help="Draw and synthesise units until N are stored.")
-@click.option("--seed", default=1, show_default=True, help="Seed of --synthesise.")
-@click.option("--jobs", type=click.IntRange(1), help="Yosys processes at once; one a processor if left out.")
+@click.option("--simulate", type=click.IntRange(1), metavar="N", help="Draw and simulate networks until N are stored.")
+@click.option("--seed", default=1, show_default=True, help="Seed of --synthesise and --simulate.")
+@click.option("--jobs", type=click.IntRange(1), help="Processes or threads at once; one a processor if left out.")
 @click.option("--family", type=click.Choice(["xcup", "xc7"]), default="xcup", show_default=True)
 @click.option("--check", "checked", is_flag=True, help="Print the model's error on points that no fit has seen.")
 @click.option(
@@ -34,6 +35,7 @@ def command(
     files: tuple[Path, ...],
     show: bool,
     synthesise: int | None,
+    simulate: int | None,
     seed: int,
     jobs: int | None,
     family: str,
@@ -46,14 +48,16 @@ def command(
 
     Without an option the coefficients are fitted again on the stored points.
     """
-    if sum([show, synthesise is not None, checked, reports is not None]) > 1:
-        raise click.UsageError("--show, --synthesise, --check and --reports exclude each other")
+    if sum([show, synthesise is not None, simulate is not None, checked, reports is not None]) > 1:
+        raise click.UsageError("--show, --synthesise, --simulate, --check and --reports exclude each other")
     if files and not show:
         raise click.UsageError("FILES go with --show")
     if show:
         _show(files, format_, out)
     elif synthesise is not None:
         _synthesise(synthesise, seed, jobs, family)
+    elif simulate is not None:
+        _simulate(simulate, seed, jobs)
     elif checked:
         _check(family, format_, out)
     elif reports is not None:
@@ -93,6 +97,13 @@ def _synthesise(units: int, seed: int, jobs: int | None, family: str) -> None:
     options = SynthesisOptions(family=family, jobs=jobs)
     points = synthesise_points(units, seed, options, lambda line: click.echo(line, err=True))
     click.echo(f"{len(points)} points in {points_file(family)}; fit them: fracdse calibrate", err=True)
+
+
+def _simulate(networks: int, seed: int, jobs: int | None) -> None:
+    from fracdse.build.calibration.simulate import simulate_networks
+
+    path = simulate_networks(networks, seed, jobs, lambda line: click.echo(line, err=True))
+    click.echo(f"The networks are in {path}; the model against them: fracdse calibrate --check", err=True)
 
 
 def _refit(family: str) -> None:

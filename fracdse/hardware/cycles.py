@@ -37,7 +37,7 @@ CLASSIFIER_LATENCY = 6
 # Registers of activation, window, lanes, collector and post that a pixel passes one after the other; the stem's.
 _PIPELINE_CYCLES = 22
 _STEM_DELAY = 14
-_CYCLES_OF_CONTROL = 4
+CYCLES_OF_CONTROL = 4
 _LATE_PIXELS_OF_A_STRIDED_ROW = 5
 FoldedSpec = StemSpec | GatedConvSpec | ClassifierSpec
 
@@ -68,12 +68,21 @@ def conv_cycles(
         KeyError: The statistics hold no count for these lanes.
     """
     if folding.slices > 1:
-        return _sliced_cycles(spec, folding.slices, gates)
+        late_pixels = _LATE_PIXELS_OF_A_STRIDED_ROW if spec.stride > 1 else 0
+        return spec.out_height * (sum(sliced_output_cycles(spec, folding.slices, gates)) + late_pixels)
+    row, skipped = row_and_skipped_cycles(spec, folding, gates, awaited=awaited)
+    return spec.out_height * (row + skipped)
+
+
+def row_and_skipped_cycles(
+    spec: GatedConvSpec, folding: LayerFolding, gates: LayerGates | None, *, awaited: bool = False
+) -> tuple[float, float]:
+    """Return the cycles of a row of outputs and, in a strided layer, of the row without outputs; arguments as above."""
     steps = spec.out_channels // folding.lanes
     empty = int(spec.kernel == 3 and spec.stride == 1)
     if is_unrolled(steps, folding.weight_memory):
-        row = CYCLES_OF_AN_EMPTY_PAIR * (spec.out_width + empty)
-        return float(spec.out_height * (row + _skipped_row_cycles(spec, steps, CYCLES_OF_AN_EMPTY_PAIR)))
+        row = float(CYCLES_OF_AN_EMPTY_PAIR * (spec.out_width + empty))
+        return row, _skipped_row_cycles(spec, steps, CYCLES_OF_AN_EMPTY_PAIR)
     borders = border_bits(spec.kernel, spec.stride)
     passes = Passes(
         width=spec.out_width,
@@ -86,7 +95,7 @@ def conv_cycles(
         trailing_slots=trailing_slots(spec.fan_in, steps),
         awaited=awaited,
     )
-    return spec.out_height * (row_cycles(passes) + _skipped_row_cycles(spec, steps, steps + passes.trailing))
+    return row_cycles(passes), _skipped_row_cycles(spec, steps, steps + passes.trailing)
 
 
 def _skipped_row_cycles(spec: GatedConvSpec, steps: int, pair: float) -> float:
@@ -111,22 +120,24 @@ def trailing_cycles(spec: GatedConvSpec, folding: LayerFolding, gates: LayerGate
     return max(1.0, gates.largest_lane_count[folding.lanes])
 
 
-def _sliced_cycles(spec: GatedConvSpec, slices: int, gates: LayerGates | None) -> float:
-    """Return the cycles of one lane that takes `slices` cycles for a fan-in.
+def sliced_output_cycles(spec: GatedConvSpec, slices: int, gates: LayerGates | None) -> list[float]:
+    """Return the cycles of one lane that takes `slices` cycles for a fan-in, for an output in each column of a row.
 
-    After a pixel's last channel the lane is idle until its gate is known, unless the channel before has a trailing job;
-    after a trailing job it takes one cycle to go on. At stride 2 the lane waits for the pixels that a row of outputs
-    could not let in ahead: three of the row before, two of its own, each a cycle longer than its words take.
+    It visits the columns inside the image and pauses for the words of the pixels that arrive. After a pixel's last
+    channel it is idle until that one's gate is known, unless the channel before has a trailing job; after a trailing
+    job it takes one cycle to go on. At stride 2 it waits besides for the pixels that a row of outputs could not let in
+    ahead: three of the row before, two of its own, each a cycle longer than its words take.
     """
     trailing = PRIOR_OPEN_FRACTION * spec.out_channels if gates is None else gates.largest_lane_count[1]
     groups = slices // SLICED_KERNEL
-    columns = SLICED_KERNEL * spec.out_width - (2 if spec.stride == 1 else 1)
-    slices_issued = spec.out_height * columns * groups * (spec.out_channels + trailing)
-    arrivals = 2 * groups * spec.in_height * spec.in_width
     opened = trailing / spec.out_channels
     idle = (1 - opened) * cycles_to_a_gate(spec.in_channels, slices) + opened
-    late_pixels = _LATE_PIXELS_OF_A_STRIDED_ROW if spec.stride > 1 else 0
-    return slices_issued + arrivals + spec.out_height * (spec.out_width * idle + late_pixels)
+    arrivals = 2 * groups * spec.in_height * spec.in_width / (spec.out_height * spec.out_width)
+    columns = [SLICED_KERNEL] * spec.out_width
+    columns[0] -= 1
+    if spec.stride == 1:
+        columns[-1] -= 1
+    return [groups * count * (spec.out_channels + trailing) + arrivals + idle for count in columns]
 
 
 def stem_cycles(spec: StemSpec, lanes: int, slices: int) -> float:
@@ -156,7 +167,7 @@ def latency_cycles(specs: Sequence[FoldedSpec], foldings: Sequence[LayerFolding]
     for spec, folding, own in zip(specs[1:-1], foldings[1:-1], cycles[1:-1], strict=True):
         if isinstance(spec, GatedConvSpec):
             rows = _conv_rows(spec, rows, own / spec.out_height, _delay(spec, folding, own))
-    return rows[-1] + cycles[-1] + _CYCLES_OF_CONTROL
+    return rows[-1] + cycles[-1] + CYCLES_OF_CONTROL
 
 
 def _stem_rows(spec: FoldedSpec, cycles: float) -> list[float]:

@@ -25,7 +25,9 @@ from fracdse.hardware.totals import Totals, layer_cycle_counts, network_totals
 # cycles with measured gates and latency; the prior's share of open gates; and the engine's structural counts, whose
 # errors on the two released accelerators stay within these.
 CYCLES_HALF_WIDTH = 0.03
+CYCLES_SLICED_HALF_WIDTH = 0.08
 CYCLES_PRIOR_HALF_WIDTH = 0.10
+CYCLES_UNREPLAYED_HALF_WIDTH = 0.35
 LATENCY_HALF_WIDTH = 0.08
 ENGINE_HALF_WIDTHS = {"lut": 0.15, "ff": 0.5, "bram18": 0.15, "dsp": 0.10, "cycles": 0.10}
 
@@ -60,15 +62,17 @@ def estimate(design: Design, gates: GateStatistics | None = None, folding: Foldi
     if design.accelerator.architecture == "engine":
         return _engine(design)
     totals = many_totals([design])[0] if gates is None and folding is None else None
-    if totals is None:
+    if totals is None or totals.sliced:
         totals = network_totals(design, folding or solve(design, gates), gates)
-    return _figures(design, totals, CYCLES_PRIOR_HALF_WIDTH if gates is None else CYCLES_HALF_WIDTH)
+    spread = CYCLES_SLICED_HALF_WIDTH if totals.sliced else CYCLES_HALF_WIDTH
+    return _figures(design, totals, max(spread, CYCLES_PRIOR_HALF_WIDTH) if gates is None else spread)
 
 
 def estimate_many(designs: Sequence[Design]) -> list[HardwareFigures | None]:
     """Return the figures of many designs without gate statistics; None where no folding fits the device.
 
-    Designs that differ only in clock, rate or gate target share one solution.
+    Designs that differ only in clock, rate or gate target share one solution. Layers that are sliced are taken at their
+    own pace here, which waiting for each other makes slower (`estimate` replays it): their intervals are wide.
 
     Raises:
         ConfigError: A device is unknown, or a network cannot be built.
@@ -81,7 +85,8 @@ def estimate_many(designs: Sequence[Design]) -> list[HardwareFigures | None]:
             figures.append(_engine(design))
         else:
             found = next(totals)
-            figures.append(_figures(design, found, CYCLES_PRIOR_HALF_WIDTH) if found else None)
+            spread = CYCLES_UNREPLAYED_HALF_WIDTH if found and found.sliced else CYCLES_PRIOR_HALF_WIDTH
+            figures.append(_figures(design, found, spread) if found else None)
     return figures
 
 

@@ -18,10 +18,18 @@ from fracdse.errors import ConfigError, InfeasibleError
 from fracdse.figures import HardwareFigures
 from fracdse.folding import Folding, LayerFolding, lanes_text
 from fracdse.gates import GateStatistics
-from fracdse.hardware.chains import Chain, Layer, Preference
+from fracdse.hardware.chains import Chain, Layer
 from fracdse.hardware.coefficients import coefficients_for
 from fracdse.hardware.devices import Device, load_device
-from fracdse.hardware.layers import FoldedSpec, Words, awaited_layers, folded_specs, shared_units, words_of
+from fracdse.hardware.layers import (
+    FoldedSpec,
+    Words,
+    awaited_layers,
+    folded_specs,
+    layer_foldings,
+    shared_units,
+    words_of,
+)
 from fracdse.hardware.network import network_layers
 from fracdse.hardware.options import (
     RESOURCES,
@@ -32,10 +40,12 @@ from fracdse.hardware.options import (
     nameless,
     resources,
 )
+from fracdse.hardware.replay_stages import is_sliced, replayed_cycles
 from fracdse.hardware.solver import best_within, fastest_limit, fits
 from fracdse.topology import GatedConvSpec
 
 _LARGEST_EXCESS = 1e9
+_RATE_SLACK = 1e-9
 
 
 class FoldingInfeasible(InfeasibleError):
@@ -101,9 +111,40 @@ def solve_or_none(design: Design, gates: GateStatistics | None = None, device: D
     budgets = layer_budgets(design, specs, device)
     rate_limit = _rate_limit(design)
     limit = fastest_limit(layers, budgets) if rate_limit is None else rate_limit
-    preference: Preference = "area" if rate_limit is None else "lut"
-    chain = best_within(layers, limit, budgets, preference) if limit is not None else None
+    if limit is None:
+        return None
+    if rate_limit is not None:
+        return _smallest_at(rate_limit, specs, layers, budgets, gates)
+    chain = best_within(layers, limit, budgets, "area")
     return as_folding(specs, layers, chain) if chain is not None else None
+
+
+def _smallest_at(
+    limit: float,
+    specs: Sequence[FoldedSpec],
+    layers: Sequence[Layer],
+    budgets: FloatArray,
+    gates: GateStatistics | None,
+) -> Folding | None:
+    """Return the folding of the fewest LUTs that is solved for and takes at most `limit` cycles a frame.
+
+    Where layers are sliced they wait for each other, and their own paces have to be faster than the limit.
+    """
+    asked = limit
+    while (chain := best_within(layers, asked, budgets, "lut")) is not None:
+        folding = as_folding(specs, layers, chain)
+        foldings = layer_foldings(folding)
+        if not is_sliced(foldings):
+            return folding
+        paces = [
+            float(layer.cycles[lane, memory])
+            for layer, lane, memory in zip(layers, chain.lanes, chain.memories, strict=True)
+        ]
+        frame, _ = replayed_cycles(specs, foldings, paces, gates)
+        if frame <= limit * (1 + _RATE_SLACK):
+            return folding
+        asked = min(asked * limit / frame, max(paces) * (1 - _RATE_SLACK))
+    return None
 
 
 def _rate_limit(design: Design) -> float | None:

@@ -19,6 +19,7 @@ from fracdse.hardware.folding import as_folding, layer_budgets, solver_layers
 from fracdse.hardware.layers import folded_specs, layer_foldings, shared_units, words_of
 from fracdse.hardware.network import network_layers
 from fracdse.hardware.options import resources
+from fracdse.hardware.replay_stages import is_sliced
 from fracdse.hardware.solver import best_within, fastest_limit
 from fracdse.hardware.totals import Totals
 
@@ -131,4 +132,4 @@ class _Group:
         ]
         foldings = layer_foldings(as_folding(self._specs, self._layers, chain))
         latency = latency_cycles(self._specs, foldings, cycles)
-        return Totals(float(lut), float(ff), round(bram18), round(dsp), max(cycles), latency)
+        return Totals(float(lut), float(ff), round(bram18), round(dsp), max(cycles), latency, is_sliced(foldings))

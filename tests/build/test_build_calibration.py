@@ -7,9 +7,12 @@ from fracdse.accelerator.units import make_units
 from fracdse.build.calibration.draw import LARGEST_PRODUCTS, choose_units, draw_design, draw_folding
 from fracdse.build.calibration.random_network import random_images, random_parameters
 from fracdse.build.calibration.run import make_draw, points_file, synthesise_points
+from fracdse.build.calibration.simulate import draw_design as draw_simulated
+from fracdse.build.calibration.simulate import simulate_networks
 from fracdse.build.calibration.units import component_name
 from fracdse.build.yosys import SynthesisOptions
 from fracdse.hardware.calibration.points import NETWORK, read_points
+from fracdse.hardware.calibration.simulated import read_simulated
 from fracdse.hardware.layers import network_units, words_of
 from fracdse.hardware.network import network_layers
 from fracdse.hardware.registry import FORMULAS, unit_terms
@@ -66,3 +69,22 @@ def test_points_are_stored_a_draw_at_a_time_and_not_drawn_again(tmp_path: Path) 
     for point in points[:-1]:
         terms = unit_terms(point.unit, point.parameters)
         assert (terms.bram18, terms.dsp) == (point.bram18, point.dsp)
+
+
+def test_simulated_networks_are_stored_and_not_simulated_again(tmp_path: Path) -> None:
+    said: list[str] = []
+    path = simulate_networks(1, 3, 1, said.append, tmp_path)
+    (network,) = read_simulated(path)
+    assert network.name == "3-0"
+    assert 0 < network.cycles_per_frame < network.latency_cycles
+    assert len(said) == 1
+    written = path.read_bytes()
+    simulate_networks(1, 3, 1, said.append, tmp_path)
+    assert len(said) == 1
+    assert path.read_bytes() == written
+
+
+def test_networks_to_simulate_are_the_same_for_the_same_seed() -> None:
+    drawn = [draw_simulated(np.random.default_rng([1, 4])) for _ in range(2)]
+    assert drawn[0] == drawn[1]
+    assert drawn[0].accelerator.folding == "smallest at fps"

@@ -12,11 +12,11 @@ from fracdse.hardware.calibration.engine_builds import RELEASED_ENGINES
 from fracdse.hardware.calibration.fit import SMALLEST_UNIT, relative_error
 from fracdse.hardware.calibration.points import Point, whole_networks
 from fracdse.hardware.calibration.refit import FITTED, Counted, counted_units
-from fracdse.hardware.calibration.simulated import read_simulated
+from fracdse.hardware.calibration.simulated import SimulatedNetwork, read_simulated
 from fracdse.hardware.coefficients import Coefficients
 from fracdse.hardware.engine import engine_parameters, engine_resources
 from fracdse.hardware.engine_cycles import engine_cycles
-from fracdse.hardware.estimate import CYCLES_HALF_WIDTH, LATENCY_HALF_WIDTH
+from fracdse.hardware.estimate import CYCLES_HALF_WIDTH, CYCLES_SLICED_HALF_WIDTH, LATENCY_HALF_WIDTH
 
 
 @dataclass(frozen=True)
@@ -67,15 +67,18 @@ def _counted_rows(units: Sequence[Counted], source: str) -> list[CheckRow]:
 
 
 def _simulated_rows() -> list[CheckRow]:
+    groups: dict[str, list[SimulatedNetwork]] = {}
+    for network in read_simulated():
+        gates = "gates open" if network.gates_open else "gates shut"
+        groups.setdefault("layers sliced" if network.sliced else gates, []).append(network)
     rows = []
-    for gates in (False, True):
-        networks = [network for network in read_simulated() if network.gates_open == gates]
-        source = f"simulated networks, {'gates open' if gates else 'gates shut'}"
+    for name, networks in sorted(groups.items()):
         pairs = [(network.modelled(), network) for network in networks]
-        if pairs:
-            cycles = [(model[0], network.cycles_per_frame, CYCLES_HALF_WIDTH) for model, network in pairs]
-            latency = [(model[1], network.latency_cycles, LATENCY_HALF_WIDTH) for model, network in pairs]
-            rows += [_row("cycles_per_frame", source, cycles), _row("latency_cycles", source, latency)]
+        width = CYCLES_SLICED_HALF_WIDTH if networks[0].sliced else CYCLES_HALF_WIDTH
+        cycles = [(model[0], network.cycles_per_frame, width) for model, network in pairs]
+        latency = [(model[1], network.latency_cycles, LATENCY_HALF_WIDTH) for model, network in pairs]
+        source = f"simulated networks, {name}"
+        rows += [_row("cycles_per_frame", source, cycles), _row("latency_cycles", source, latency)]
     return rows
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from fracdse.errors import DataError
 from fracdse.folding import Folding
 from fracdse.gates import GateStatistics
 from fracdse.hardware.calibration.points import builds_folder
+from fracdse.hardware.layers import layer_foldings
+from fracdse.hardware.replay_stages import is_sliced
 from fracdse.hardware.totals import network_totals
 
 SIMULATED_FILE = "simulated-cycles.csv"
@@ -29,11 +32,18 @@ class SimulatedNetwork:
     gates: GateStatistics
     cycles_per_frame: float
     latency_cycles: float
+    images: int
+    tool: str
 
     @property
     def gates_open(self) -> bool:
         """Tell whether any gate opened."""
         return self.gates.open_fraction > 0
+
+    @property
+    def sliced(self) -> bool:
+        """Tell whether layers are sliced, and so wait for each other."""
+        return is_sliced(layer_foldings(self.folding))
 
     def modelled(self) -> tuple[float, float]:
         """Return the model's cycles a frame and latency, with the gate statistics of the simulated images."""
@@ -56,6 +66,21 @@ def read_simulated(path: Path | None = None) -> list[SimulatedNetwork]:
         return [_network(path, line, row) for line, row in enumerate(csv.DictReader(file), start=2)]
 
 
+def write_simulated(path: Path, networks: Sequence[SimulatedNetwork]) -> None:
+    """Write simulated networks as CSV, in one step: a kill leaves the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for network in networks:
+            described = (network.design, network.folding, network.gates)
+            plain = (json.dumps(each.to_dict(), separators=(",", ":")) for each in described)
+            cycles = (f"{network.cycles_per_frame:.1f}".removesuffix(".0"), f"{network.latency_cycles:.0f}")
+            writer.writerow([network.name, *plain, *cycles, network.images, network.tool])
+    unfinished.replace(path)
+
+
 def _network(path: Path, line: int, row: dict[str, str]) -> SimulatedNetwork:
     try:
         return SimulatedNetwork(
@@ -65,6 +90,8 @@ def _network(path: Path, line: int, row: dict[str, str]) -> SimulatedNetwork:
             GateStatistics.from_dict(json.loads(row["gates"])),
             float(row["cycles_per_frame"]),
             float(row["latency_cycles"]),
+            int(row["images"]),
+            row["tool"],
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}, line {line}: not a simulated network: {error}") from error
