@@ -152,6 +152,27 @@ def classifier_cycles(spec: ClassifierSpec, lanes: int) -> float:
     return float(groups * (spec.features + CLASSIFIER_LATENCY + lanes))
 
 
+def chain_cycles(specs: Sequence[FoldedSpec], foldings: Sequence[LayerFolding], cycles: Sequence[float]) -> float:
+    """Return the cycles from frame to frame of layers that are not sliced: those of the slowest one.
+
+    The last row of a 3×3 window goes along with the next frame's first row. The stem begins a frame with a pause of a
+    row, in which an unrolled first layer has used up what it got: there the last row goes by itself.
+
+    Args:
+        specs: Stem, gated convolutions, classifier.
+        foldings: Theirs.
+        cycles: Cycles a frame of each by itself.
+    """
+    first, folding = specs[1], foldings[1]
+    assert isinstance(first, GatedConvSpec)
+    alone = 0.0
+    if first.kernel == 3 and first.stride == 1 and folding.slices == 1:
+        steps = first.out_channels // folding.lanes
+        if is_unrolled(steps, folding.weight_memory):
+            alone = cycles[1] / first.out_height
+    return max(cycles[1] + alone, *cycles)
+
+
 def latency_cycles(specs: Sequence[FoldedSpec], foldings: Sequence[LayerFolding], cycles: Sequence[float]) -> float:
     """Return the cycles from a frame's first word to its last logit, when no other frame is in the accelerator.
 

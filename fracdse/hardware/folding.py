@@ -40,7 +40,7 @@ from fracdse.hardware.options import (
     nameless,
     resources,
 )
-from fracdse.hardware.replay_stages import is_sliced, replayed_cycles
+from fracdse.hardware.replay_stages import frame_cycles
 from fracdse.hardware.solver import best_within, fastest_limit, fits
 from fracdse.topology import GatedConvSpec
 
@@ -126,21 +126,18 @@ def _smallest_at(
     budgets: FloatArray,
     gates: GateStatistics | None,
 ) -> Folding | None:
-    """Return the folding of the fewest LUTs that is solved for and takes at most `limit` cycles a frame.
+    """Return the folding of the fewest LUTs that takes at most `limit` cycles from frame to frame.
 
-    Where layers are sliced they wait for each other, and their own paces have to be faster than the limit.
+    Layers that wait for each other take longer than the slowest by itself: then faster paces are asked for.
     """
     asked = limit
     while (chain := best_within(layers, asked, budgets, "lut")) is not None:
         folding = as_folding(specs, layers, chain)
-        foldings = layer_foldings(folding)
-        if not is_sliced(foldings):
-            return folding
         paces = [
             float(layer.cycles[lane, memory])
             for layer, lane, memory in zip(layers, chain.lanes, chain.memories, strict=True)
         ]
-        frame, _ = replayed_cycles(specs, foldings, paces, gates)
+        frame = frame_cycles(specs, layer_foldings(folding), paces, gates)
         if frame <= limit * (1 + _RATE_SLACK):
             return folding
         asked = min(asked * limit / frame, max(paces) * (1 - _RATE_SLACK))

@@ -13,7 +13,7 @@ from fracdse.design import AcceleratorChoices, Design, NetworkChoices
 from fracdse.errors import ConfigError
 from fracdse.hardware.chains import PRICES, Chain, cheapest_chains
 from fracdse.hardware.coefficients import coefficients_for
-from fracdse.hardware.cycles import latency_cycles
+from fracdse.hardware.cycles import chain_cycles, latency_cycles
 from fracdse.hardware.devices import load_device
 from fracdse.hardware.folding import as_folding, layer_budgets, solver_layers
 from fracdse.hardware.layers import folded_specs, layer_foldings, shared_units, words_of
@@ -132,4 +132,12 @@ class _Group:
         ]
         foldings = layer_foldings(as_folding(self._specs, self._layers, chain))
         latency = latency_cycles(self._specs, foldings, cycles)
-        return Totals(float(lut), float(ff), round(bram18), round(dsp), max(cycles), latency, is_sliced(foldings))
+        return Totals(
+            float(lut),
+            float(ff),
+            round(bram18),
+            round(dsp),
+            chain_cycles(self._specs, foldings, cycles),
+            latency,
+            is_sliced(foldings),
+        )

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from fracdse.folding import SLICED_KERNEL, LayerFolding, codes_a_beat
 from fracdse.gates import GateStatistics, LayerGates
-from fracdse.hardware.cycles import FoldedSpec, row_and_skipped_cycles, sliced_output_cycles
+from fracdse.hardware.cycles import FoldedSpec, chain_cycles, row_and_skipped_cycles, sliced_output_cycles
 from fracdse.hardware.layers import outputs
 from fracdse.hardware.memory_luts import power_of_two_at_least
 from fracdse.hardware.pixel_replay import LAYER_DELAY, STEM_DELAY, Stage, replay
@@ -25,6 +25,18 @@ _SHORTCUT_SLACK, _SHORTCUT_BEATS = 4, 16
 def is_sliced(foldings: Sequence[LayerFolding]) -> bool:
     """Tell whether a gated convolution is sliced: the accelerators whose layers wait for each other."""
     return any(folding.slices > 1 for folding in foldings[1:-1])
+
+
+def frame_cycles(
+    specs: Sequence[FoldedSpec],
+    foldings: Sequence[LayerFolding],
+    cycles: Sequence[float],
+    gates: GateStatistics | None,
+) -> float:
+    """Return the cycles from frame to frame, waiting of layers for each other included; arguments as below."""
+    if is_sliced(foldings):
+        return replayed_cycles(specs, foldings, cycles, gates)[0]
+    return chain_cycles(specs, foldings, cycles)
 
 
 def replayed_cycles(
@@ -99,4 +111,4 @@ def _held(channels: int, folding: LayerFolding, after: LayerFolding, by_channel:
     if folding.slices == 1:
         return _PIXELS_HELD
     behind = channels * SLICED_KERNEL // after.slices if by_channel else 2 * channels
-    return max(0, (_CHANNELS_IN_FLIGHT + _WORDS_BEHIND + behind) // channels - 1)
+    return max(0, round((_CHANNELS_IN_FLIGHT + _WORDS_BEHIND + behind) / channels - 1))

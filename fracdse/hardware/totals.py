@@ -8,7 +8,7 @@ from fracdse.design import Design
 from fracdse.folding import Folding
 from fracdse.gates import GateStatistics
 from fracdse.hardware.coefficients import coefficients_for
-from fracdse.hardware.cycles import CYCLES_OF_CONTROL, latency_cycles
+from fracdse.hardware.cycles import CYCLES_OF_CONTROL, chain_cycles, latency_cycles
 from fracdse.hardware.devices import load_device
 from fracdse.hardware.layers import awaited_layers, folded_specs, layer_foldings, network_units, words_of
 from fracdse.hardware.network import network_layers
@@ -40,7 +40,8 @@ def network_totals(design: Design, folding: Folding, gates: GateStatistics | Non
     cycles = layer_cycle_counts(design, folding, gates)
     specs, foldings = folded_specs(network), layer_foldings(folding)
     if not is_sliced(foldings):
-        return Totals(lut, ff, int(bram18), int(dsp), max(cycles), latency_cycles(specs, foldings, cycles), False)
+        latency = latency_cycles(specs, foldings, cycles)
+        return Totals(lut, ff, int(bram18), int(dsp), chain_cycles(specs, foldings, cycles), latency, False)
     frame, first = replayed_cycles(specs, foldings, cycles, gates)
     return Totals(lut, ff, int(bram18), int(dsp), frame, first + cycles[-1] + CYCLES_OF_CONTROL, True)
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import blas
 
 AnyArray = NDArray[Any]
 
@@ -56,6 +55,8 @@ def blas_product(rows: AnyArray, weights: AnyArray) -> AnyArray:
 
     NumPy 1 brings a BLAS that does not know processors of 2023 and later and multiplies five times slower on them.
     """
+    from scipy.linalg import blas  # Late: whoever only counts a program's bits need not wait for SciPy.
+
     multiply = blas.sgemm if rows.dtype == np.float32 else blas.dgemm
     product: AnyArray = multiply(1.0, weights.T, rows.T).T
     return product

@@ -31,7 +31,7 @@ def check_hardware(space: SearchSpace, design: Design, gates: GateStatistics | N
     begin = time.perf_counter()
     try:
         topology(design)
-        figures = estimate(design, gates)
+        figures = estimate(design, gates, of_proxy=gates is not None)
         return _judged(space, design, figures, gates, begin)
     except FoldingInfeasible as error:
         return Outcome("infeasible", error.message, violations={error.resource: error.excess}, seconds=_since(begin))

@@ -4,7 +4,7 @@ from random_programs import random_folding, random_program
 from fracdse.accelerator.dealing import deal_channels
 from fracdse.design import AcceleratorChoices, Design, ImageFormat, NetworkChoices
 from fracdse.folding import Folding
-from fracdse.hardware.estimate import frame_cycles
+from fracdse.hardware.totals import network_totals
 from fracdse.program.executor import Executor
 from fracdse.program.gate_counts import largest_lane_count
 
@@ -31,7 +31,7 @@ def test_channels_are_dealt_so_that_the_lanes_wait_less_for_each_other() -> None
     before = Executor(program).run(IMAGES).gates
     dealt, after = deal_channels(folding, before, program, IMAGES)
     assert any(layer.channel_order for layer in dealt.convs)
-    assert frame_cycles(DESIGN, dealt, after) <= frame_cycles(DESIGN, folding, before)
+    assert network_totals(DESIGN, dealt, after).cycles <= network_totals(DESIGN, folding, before).cycles
     for layer, result, counted in zip(dealt.convs, Executor(program).layers(IMAGES), after.layers, strict=True):
         gates = result.gate.reshape(len(IMAGES), -1, result.gate.shape[-1])[8:].reshape(-1, result.gate.shape[-1])
         if layer.channel_order:

@@ -9,9 +9,10 @@ from fracdse.design import AcceleratorChoices, Design, ImageFormat, NetworkChoic
 from fracdse.errors import ConfigError
 from fracdse.folding import Folding, LayerFolding
 from fracdse.hardware.coefficients import coefficients_for
-from fracdse.hardware.estimate import estimate, estimate_many, frame_cycles, layer_figures
+from fracdse.hardware.estimate import estimate, estimate_many, layer_figures
 from fracdse.hardware.folding import solve
 from fracdse.hardware.options import divisors
+from fracdse.hardware.totals import network_totals
 from fracdse.hardware.units.gated_conv import gated_conv_terms
 from fracdse.memories import bram18
 
@@ -25,7 +26,7 @@ def test_cycles_of_the_reference_folding() -> None:
     lanes = (8,) * 6 + (4,) * 6 + (2,) * 6
     convs = tuple(LayerFolding(c.name, n, "bram") for c, n in zip(folding.convs, lanes, strict=True))
     reference = Folding(LayerFolding("stem", 8, "logic"), convs, LayerFolding("classifier", 1, "bram"))
-    assert frame_cycles(design, reference) == pytest.approx(4624.952, abs=0.01)
+    assert network_totals(design, reference).cycles == pytest.approx(4624.952, abs=0.01)
     figures = estimate(design, folding=reference)
     assert (figures.bram18.value, figures.dsp.value) == (579, 85)
 
@@ -35,7 +36,8 @@ def test_layers_add_up_to_the_whole() -> None:
     layers, figures = layer_figures(SMALL, folding=folding), estimate(SMALL, folding=folding)
     assert sum(layer.lut for layer in layers) == pytest.approx(figures.lut.value)
     assert sum(layer.bram18 for layer in layers) == figures.bram18.value
-    assert max(layer.cycles for layer in layers) == figures.cycles_per_frame.value
+    slowest = max(layer.cycles for layer in layers)
+    assert slowest <= figures.cycles_per_frame.value <= slowest * 17 / 16  # a row of the unrolled first layer by itself
     assert layers[-1].name == "system"
 
 

@@ -82,17 +82,18 @@ def test_many_designs_at_once_are_not_replayed_and_say_so_by_their_interval() ->
     assert figures.cycles_per_frame.high / figures.cycles_per_frame.value > replayed.high / replayed.value
 
 
-def test_layers_that_are_not_sliced_keep_their_own_pace() -> None:
+def test_layers_that_are_not_sliced_keep_their_own_pace_but_an_unrolled_first_one_takes_a_row_more() -> None:
     design = replace(sliced(0.0), accelerator=AcceleratorChoices())
     folding = solve(design)
     totals = network_totals(design, folding)
     assert not totals.sliced
-    assert totals.cycles == max(layer_cycle_counts(design, folding))
+    assert max(layer_cycle_counts(design, folding)) == 8 * 18
+    assert totals.cycles == 9 * 18
 
 
 def test_simulated_networks_with_sliced_layers_lie_within_the_interval() -> None:
     networks = [each for each in read_simulated() if any(layer.slices > 1 for layer in each.folding.convs)]
     errors = [each.modelled()[0] / each.cycles_per_frame - 1 for each in networks]
     inside = sum(abs(error) <= CYCLES_SLICED_HALF_WIDTH for error in errors)
-    assert len(networks) >= 15
+    assert len(networks) >= 20
     assert inside >= 0.85 * len(networks)
