@@ -216,7 +216,8 @@ def test_a_trial_that_is_taken_away_while_it_gets_its_design(
     monkeypatch.setattr(asking, "suggest", slowly)
     asked = asker(study, server, "slow").next(9)
     assert asked is not None
-    assert asked.trial.user_attrs[RETRY_OF] == 0
+    assert asked.trial.number == 1
+    assert study.optuna_study.get_trials()[0].user_attrs == {VOID: BEFORE_START}
     assert errors(study, server) == []
     asked.heartbeat.stop()
 
