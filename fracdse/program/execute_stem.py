@@ -31,7 +31,7 @@ class StemRunner:
         counts = np.arange(spec.levels + 1)
         signs = np.where(levels < counts[:, None], 1, -1)
         weight = layer.weight.astype(np.int64).reshape(spec.out_channels, spec.colours, spec.levels, 3, 3)
-        # (tap rows, tap columns, colours, counts, channels). A sum is at most 9·256·colours: 16 bits hold it.
+        # (tap rows, tap columns, colours, counts, channels). A sum is at most 9 · 256 · 3: 16 bits hold it.
         table = np.einsum("nl,oclij->ijcno", signs, weight)
         self._table = np.ascontiguousarray(table.astype(np.int16))
 
