@@ -11,7 +11,9 @@ proposed at random by one seed, at one thread each:
 For each it gives trials a minute of the whole command, with its start and its last trials, and in the steady state:
 from when every worker is at its first trial to when the first worker has nothing left to do, a trial counted by the
 part of it that falls in there. The busy share is the part of a worker's life in which it computed or waited for a core,
-by the kernel's own count, rather than for a lock, a disk or another worker.
+by the kernel's own count, rather than for a lock, a disk or another worker. Processor seconds a trial, start-up and
+driver included, hardly depend on what else the machine does: what two workers need more of them than two searches
+apart is their own; what both need more than one alone is the machine's.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ class Measured:
     steady_trials_a_minute: float
     start_s: float
     busy: list[float]
+    cpu_s_a_trial: float
     driver_cpu_s: float
 
 
@@ -58,7 +61,7 @@ class Search:
         command += ["--trials", str(trials), "--workers", str(workers), "--sampler", "random"]
         command += [part for change in ("search.skip_hopeless=false", *changes) for part in ("--set", change)]
         self.folder, self._workers = folder, workers
-        self._lives: dict[int, list[tuple[float, float]]] = {}
+        self._lives: dict[int, list[tuple[float, float, float]]] = {}
         self._driver_cpu = 0.0
         self._process = subprocess.Popen(
             command,
@@ -75,19 +78,20 @@ class Search:
         for worker in children(self._process.pid) if self._workers > 1 else [self._process.pid]:
             needed = needed_seconds(worker)
             if needed is not None:
-                self._lives.setdefault(worker, []).append((time.perf_counter(), sum(needed)))
+                self._lives.setdefault(worker, []).append((time.perf_counter(), *needed))
         own = needed_seconds(self._process.pid) if self._workers > 1 else None
         self._driver_cpu = self._driver_cpu if own is None else own[0]
         return True
 
-    def end(self) -> tuple[list[float], float]:
-        """Return the busy share of each worker, and the processor seconds of the driver if it is none of them."""
+    def end(self) -> tuple[list[float], float, float]:
+        """Return the busy share of each worker, the processor seconds of all of them, and those of a driver beside."""
         said = self._process.communicate()[1].decode()
         if self._process.returncode:
             raise SystemExit(said)
         # What lives for less than a second is no worker but something that one of them started.
         spans = [(seen[0], seen[-1]) for seen in self._lives.values() if seen[-1][0] - seen[0][0] > 1]
-        return [(last[1] - first[1]) / (last[0] - first[0]) for first, last in spans], self._driver_cpu
+        busy = [(sum(last[1:]) - sum(first[1:])) / (last[0] - first[0]) for first, last in spans]
+        return busy, sum(last[1] for _, last in spans), self._driver_cpu
 
     def trainings(self) -> list[FrozenTrial]:
         """Return the trials that were trained."""
@@ -116,8 +120,9 @@ def measure(searches: int, workers: int, trials: int, changes: Sequence[str]) ->
         trials_a_minute=round(60 * count / wall, 2),
         steady_trials_a_minute=round(60 * steady_rate(crews), 2),
         start_s=round((first - began_at).total_seconds(), 1),
-        busy=[round(share, 3) for busy, _ in ends for share in busy],
-        driver_cpu_s=round(sum(cpu for _, cpu in ends), 1),
+        busy=[round(share, 3) for busy, _, _ in ends for share in busy],
+        cpu_s_a_trial=round(sum(cpu + driver for _, cpu, driver in ends) / count, 2),
+        driver_cpu_s=round(sum(driver for _, _, driver in ends), 1),
     )
 
 
@@ -170,10 +175,10 @@ def main() -> None:
     options = parser.parse_args()
     cases = {"one worker alone": (1, 1), "two workers together": (1, 2), "two searches apart": (2, 1)}
     found = {name: measure(*case, options.trials, options.changes) for name, case in cases.items()}
-    print(f"{'':22}{'wall s':>8}{'start s':>9}{'a minute':>10}{'steady':>8}  busy")
+    print(f"{'':22}{'wall s':>8}{'start s':>9}{'a minute':>10}{'steady':>8}{'cpu s a trial':>15}  busy")
     for name, each in found.items():
         rates = f"{each.trials_a_minute:>10}{each.steady_trials_a_minute:>8}"
-        print(f"{name:22}{each.wall_s:>8}{each.start_s:>9}{rates}  {each.busy}")
+        print(f"{name:22}{each.wall_s:>8}{each.start_s:>9}{rates}{each.cpu_s_a_trial:>15}  {each.busy}")
     alone, together, apart = found.values()
     gains: dict[str, Any] = {
         "two workers gain": together.trials_a_minute / alone.trials_a_minute,
