@@ -30,6 +30,7 @@ CYCLES_SLICED_HALF_WIDTH = 0.09
 CYCLES_PRIOR_HALF_WIDTH = 0.10
 CYCLES_UNREPLAYED_HALF_WIDTH = 0.35
 LATENCY_HALF_WIDTH = 0.08
+LATENCY_SLICED_HALF_WIDTH = 0.10
 ENGINE_HALF_WIDTHS = {"lut": 0.15, "ff": 0.5, "bram18": 0.15, "dsp": 0.10, "cycles": 0.10}
 
 
@@ -113,7 +114,7 @@ def _figures(design: Design, totals: Totals, spread: float) -> HardwareFigures:
         dsp=Figure.exact(totals.dsp),
         cycles_per_frame=interval(totals.cycles, spread),
         fps=Figure(rate, rate / (1 + spread), rate / (1 - spread)),
-        latency_us=interval(totals.latency / clock, LATENCY_HALF_WIDTH),
+        latency_us=interval(totals.latency / clock, LATENCY_SLICED_HALF_WIDTH if totals.sliced else LATENCY_HALF_WIDTH),
         power_w=power_figure(device.family, totals.lut, totals.bram18, totals.dsp, clock),
     )
 

@@ -74,19 +74,25 @@ def power_figure(family: str, lut: float, bram18: float, dsp: float, clock_mhz: 
     Raises:
         ConfigError: There are no coefficients for the family.
     """
+    switched = clock_mhz * lut / 1000, clock_mhz * bram18, clock_mhz * dsp
+    value, low, high = (
+        fixed + a * switched[0] + b * switched[1] + c * switched[2] for fixed, a, b, c in _coefficients(family)
+    )
+    return Figure(value, low, high)
+
+
+@lru_cache
+def _coefficients(family: str) -> tuple[tuple[float, ...], ...]:
+    """Return, for the value and both ends of the interval, the watts that are fixed and those per amount and MHz."""
     model = power_model()
     if family not in model.families:
         raise ConfigError(f"no power coefficients for family '{family}'; known: {', '.join(model.families)}")
     base = model.families[family]
-    parts = (
-        (base.ps_w, 1.0),
-        (base.static_w, 1.0),
-        (model.lut_w_per_thousand_mhz, lut / 1000 * clock_mhz),
-        (model.bram18_w_per_mhz, bram18 * clock_mhz),
-        (model.dsp_w_per_mhz, dsp * clock_mhz),
-    )
-    return Figure(
-        sum(spread.value * amount for spread, amount in parts),
-        sum(spread.lowest * amount for spread, amount in parts),
-        sum(spread.highest * amount for spread, amount in parts),
+    switched = model.lut_w_per_thousand_mhz, model.bram18_w_per_mhz, model.dsp_w_per_mhz
+    return tuple(
+        (
+            getattr(base.ps_w, end) + getattr(base.static_w, end),
+            *(float(getattr(spread, end)) for spread in switched),
+        )
+        for end in ("value", "lowest", "highest")
     )
