@@ -200,8 +200,7 @@ class Asker:
 
         def is_taken() -> bool:
             others = [other for other in self.optuna_study.get_trials(deepcopy=False) if other.number != trial.number]
-            begun = [other for other in others if START in other.user_attrs]
-            return _same_design(begun, trial.params) is not None or (not is_retry and counted(begun) >= target)
+            return _same_design(others, trial.params) is not None or (not is_retry and counted(others) >= target)
 
         if storage.start_unless(self.optuna_study._study_id, trial._trial_id, START, facts, is_taken):
             return True
@@ -275,8 +274,8 @@ def unseen_params(study: Study, trials: list[FrozenTrial]) -> Params | None:
 
 
 def _same_design(trials: list[FrozenTrial], params: Mapping[str, Any]) -> FrozenTrial | None:
+    """Return the trial that has begun a design and counts; one that has only chosen it may yet be one too many."""
     for trial in trials:
-        live = VOID not in trial.user_attrs and trial.state != TrialState.WAITING
-        if live and trial.params == params:
+        if START in trial.user_attrs and VOID not in trial.user_attrs and trial.params == params:
             return trial
     return None

@@ -61,11 +61,11 @@ def asker(study: Study, server: Server, owner: str) -> Asker:
     return Asker(opened, f"{owner}/driver", make_sampler("random", opened.space, 1))
 
 
-def ask(study: Study) -> optuna.Trial:
+def ask(study: optuna.Study) -> optuna.Trial:
     """Ask Optuna for a trial as it is before fracdse gives it a design."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Heartbeat of storage is supposed")
-        return study.optuna_study.ask()
+        return study.ask()
 
 
 def errors(study: Study, server: Server) -> list[str]:
@@ -223,7 +223,7 @@ def test_a_trial_that_is_taken_away_while_it_gets_its_design(
 
 
 def test_a_trial_that_had_not_begun_has_nothing_to_be_run_again(study: Study, server: Server) -> None:
-    trial = ask(study)
+    trial = ask(study.optuna_study)
     first = next(iter(study.space.searched))
     trial._suggest(first, asker(study, server, "here").sampler._kinds[first])  # type: ignore[attr-defined]
     assert requeue_interrupted(study, lambda _: True) == []
@@ -301,9 +301,29 @@ def test_two_machines_that_choose_the_same_design_at_once(
         each.heartbeat.stop()
 
 
+def test_a_retry_is_not_dropped_for_a_trial_that_has_only_chosen_its_design(
+    study: Study, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That one may be killed before it begins, or be one too many."""
+    design = next(all_params(study.space))
+    monkeypatch.setattr(RandomSampler, "propose", lambda *_: design)
+    machine = asker(study, server, "here")
+    chooser = ask(machine.optuna_study)
+    dead = machine.next(9)
+    assert dead is not None
+    dead.heartbeat.stop()
+    assert requeue_interrupted(study, lambda trial: trial.number == dead.trial.number) == [dead.trial.number]
+    assert asking.suggest(chooser, study.space) == design
+    again = machine.next(9)
+    assert again is not None
+    again.heartbeat.stop()
+    assert again.trial.user_attrs[RETRY_OF] == dead.trial.number
+    assert again.trial.params == design
+
+
 def test_designs_are_begun_one_at_a_time(study: Study, server: Server) -> None:
     """A second machine that wants to begin a trial waits while the first one looks whether its design is free."""
-    trials = [ask(study) for _ in range(2)]
+    trials = [ask(study.optuna_study) for _ in range(2)]
     order, second_at_it = [], threading.Event()
     storages = [open_study(study.name, server.url).storage for _ in range(2)]
     study_id = study.optuna_study._study_id
