@@ -69,7 +69,9 @@ def conv_cycles(
     """
     if folding.slices > 1:
         late_pixels = _LATE_PIXELS_OF_A_STRIDED_ROW if spec.stride > 1 else 0
-        return spec.out_height * (sum(sliced_output_cycles(spec, folding.slices, gates)) + late_pixels)
+        return spec.out_height * (
+            sum(sliced_output_cycles(spec, folding.slices, trailing_cycles(spec, folding, gates))) + late_pixels
+        )
     row, skipped = row_and_skipped_cycles(spec, folding, gates, awaited=awaited)
     return spec.out_height * (row + skipped)
 
@@ -110,17 +112,19 @@ def _skipped_row_cycles(spec: GatedConvSpec, steps: int, pair: float) -> float:
 
 
 def trailing_cycles(spec: GatedConvSpec, folding: LayerFolding, gates: LayerGates | None) -> float:
-    """Return the mean cycles of the trailing pass of a pixel: what the busiest lane has to do, at least one.
+    """Return the mean steps of a pixel's trailing pass: what the busiest lane has to do, at least one unless sliced.
 
     Raises:
         KeyError: The statistics hold no count for these lanes.
     """
+    if folding.slices > 1:
+        return PRIOR_OPEN_FRACTION * spec.out_channels if gates is None else gates.largest_lane_count[1]
     if gates is None:
         return expected_trailing_cycles(spec.out_channels, folding.lanes)
     return max(1.0, gates.largest_lane_count[folding.lanes])
 
 
-def sliced_output_cycles(spec: GatedConvSpec, slices: int, gates: LayerGates | None) -> list[float]:
+def sliced_output_cycles(spec: GatedConvSpec, slices: int, trailing: float) -> list[float]:
     """Return the cycles of one lane that takes `slices` cycles for a fan-in, for an output in each column of a row.
 
     It visits the columns inside the image and pauses for the words of the pixels that arrive. After a pixel's last
@@ -128,7 +132,6 @@ def sliced_output_cycles(spec: GatedConvSpec, slices: int, gates: LayerGates | N
     job it takes one cycle to go on. At stride 2 it waits besides for the pixels that a row of outputs could not let in
     ahead: three of the row before, two of its own, each a cycle longer than its words take.
     """
-    trailing = PRIOR_OPEN_FRACTION * spec.out_channels if gates is None else gates.largest_lane_count[1]
     groups = slices // SLICED_KERNEL
     opened = trailing / spec.out_channels
     idle = (1 - opened) * cycles_to_a_gate(spec.in_channels, slices) + opened

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from fracdse.folding import SLICED_KERNEL, LayerFolding, codes_a_beat
 from fracdse.gates import GateStatistics, LayerGates
-from fracdse.hardware.cycles import FoldedSpec, chain_cycles, row_and_skipped_cycles, sliced_output_cycles
+from fracdse.hardware.cycles import (
+    FoldedSpec,
+    chain_cycles,
+    row_and_skipped_cycles,
+    sliced_output_cycles,
+    trailing_cycles,
+)
 from fracdse.hardware.layers import outputs
 from fracdse.hardware.memory_luts import power_of_two_at_least
 from fracdse.hardware.pixel_replay import LAYER_DELAY, STEM_DELAY, Stage, replay
@@ -53,12 +60,28 @@ def replayed_cycles(
         cycles: Cycles a frame of each at its own pace.
         gates: Statistics of the trained network; None takes the prior.
     """
+    statistics: Sequence[LayerGates | None] = gates.layers if gates else [None] * (len(specs) - 2)
+    trailing = tuple(
+        trailing_cycles(spec, folding, layer)
+        for spec, folding, layer in zip(specs[1:-1], foldings[1:-1], statistics, strict=True)
+        if isinstance(spec, GatedConvSpec)
+    )
+    return _replayed(tuple(specs), tuple(foldings), tuple(cycles), trailing)
+
+
+@lru_cache(maxsize=1000)
+def _replayed(
+    specs: tuple[FoldedSpec, ...],
+    foldings: tuple[LayerFolding, ...],
+    cycles: tuple[float, ...],
+    trailing: tuple[float, ...],
+) -> tuple[float, float]:
+    """Return what `replayed_cycles` does; the solver asks for what an estimate asks for again."""
     stem = specs[0]
     assert isinstance(stem, StemSpec)
-    statistics: Sequence[LayerGates | None] = gates.layers if gates else [None] * (len(specs) - 2)
     stages = [
-        _stage(spec, folding, producer, layer)
-        for spec, folding, producer, layer in zip(specs[1:-1], foldings[1:-1], foldings[:-2], statistics, strict=True)
+        _stage(spec, folding, producer, LayerGates(spec.name, 0.0, {folding.lanes: count}))
+        for spec, folding, producer, count in zip(specs[1:-1], foldings[1:-1], foldings[:-2], trailing, strict=True)
         if isinstance(spec, GatedConvSpec)
     ]
     for index, (stage, after) in enumerate(pairwise(stages), start=1):
@@ -69,7 +92,7 @@ def replayed_cycles(
     return max(frame, *cycles), first
 
 
-def _stage(spec: GatedConvSpec, folding: LayerFolding, producer: LayerFolding, gates: LayerGates | None) -> Stage:
+def _stage(spec: GatedConvSpec, folding: LayerFolding, producer: LayerFolding, gates: LayerGates) -> Stage:
     """Describe a layer; what it may hold depends on the next one and is set after."""
     work, taking, by_channel = _pace(spec, folding, producer, gates)
     sliced = folding.slices > 1
@@ -91,7 +114,7 @@ def _stage(spec: GatedConvSpec, folding: LayerFolding, producer: LayerFolding, g
 
 
 def _pace(
-    spec: GatedConvSpec, folding: LayerFolding, producer: LayerFolding, gates: LayerGates | None
+    spec: GatedConvSpec, folding: LayerFolding, producer: LayerFolding, gates: LayerGates
 ) -> tuple[list[float], float, bool]:
     """Return the cycles of an output in each column, those to take a pixel in, and whether it comes by channels."""
     if folding.slices == 1:
@@ -103,7 +126,7 @@ def _pace(
     codes = codes_a_beat(spec.in_channels, folding.slices, producer.lanes)
     by_channel = codes < spec.in_channels
     taking = groups * (spec.in_channels // groups // codes + 2) if by_channel else 2 * groups + 1
-    return sliced_output_cycles(spec, folding.slices, gates), taking, by_channel
+    return sliced_output_cycles(spec, folding.slices, trailing_cycles(spec, folding, gates)), taking, by_channel
 
 
 def _held(channels: int, folding: LayerFolding, after: LayerFolding, by_channel: bool) -> int:
