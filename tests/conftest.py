@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ from hypothesis import settings
 
 settings.register_profile("no_deadline", deadline=None)  # a busy machine must not fail a test
 settings.load_profile("no_deadline")
+
+# A shell that starts the tests in the background lets them, and every program they start, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED_FOLDER = Path(__file__).resolve().parent.parent.parent / "shared"
 
