@@ -42,6 +42,11 @@ class Chain:
         """Tell whether no budget is exceeded."""
         return bool(np.all(self.resources <= budgets))
 
+    def cycles(self, layers: Sequence[Layer]) -> list[float]:
+        """Return the cycles a frame of each layer by itself."""
+        places = zip(layers, self.lanes, self.memories, strict=True)
+        return [float(layer.cycles[lane, memory]) for layer, lane, memory in places]
+
 
 @dataclass(frozen=True)
 class Chains:

@@ -110,12 +110,10 @@ def solve_or_none(design: Design, gates: GateStatistics | None = None, device: D
     layers = solver_layers(specs, words_of(design, network, device.family, device.die), gates)
     budgets = layer_budgets(design, specs, device)
     rate_limit = _rate_limit(design)
-    limit = fastest_limit(layers, budgets) if rate_limit is None else rate_limit
-    if limit is None:
-        return None
     if rate_limit is not None:
         return _smallest_at(rate_limit, specs, layers, budgets, gates)
-    chain = best_within(layers, limit, budgets, "area")
+    limit = fastest_limit(layers, budgets)
+    chain = best_within(layers, limit, budgets, "area") if limit is not None else None
     return as_folding(specs, layers, chain) if chain is not None else None
 
 
@@ -133,10 +131,7 @@ def _smallest_at(
     asked = limit
     while (chain := best_within(layers, asked, budgets, "lut")) is not None:
         folding = as_folding(specs, layers, chain)
-        paces = [
-            float(layer.cycles[lane, memory])
-            for layer, lane, memory in zip(layers, chain.lanes, chain.memories, strict=True)
-        ]
+        paces = chain.cycles(layers)
         frame = frame_cycles(specs, layer_foldings(folding), paces, gates)
         if frame <= limit * (1 + _RATE_SLACK):
             return folding
@@ -233,11 +228,7 @@ def _infeasible(
         return FoldingInfeasible(f"no folding of this design fits {design.device}, whatever the limits")
     shares = dict(zip(RESOURCES, (chain.resources / allowed).tolist(), strict=True))
     if limit is not None:
-        cycles = max(
-            float(layer.cycles[lane, memory])
-            for layer, lane, memory in zip(layers, chain.lanes, chain.memories, strict=True)
-        )
-        shares["fps"] = cycles / limit
+        shares["fps"] = max(chain.cycles(layers)) / limit
     binding = max(shares, key=lambda name: shares[name])
     folding = as_folding(specs, layers, chain)
     takes = ", ".join(

@@ -126,10 +126,7 @@ class _Group:
 
     def _added(self, chain: Chain) -> Totals:
         lut, ff, bram18, dsp = chain.resources + self._shared
-        cycles = [
-            float(layer.cycles[lane, memory])
-            for layer, lane, memory in zip(self._layers, chain.lanes, chain.memories, strict=True)
-        ]
+        cycles = chain.cycles(self._layers)
         foldings = layer_foldings(as_folding(self._specs, self._layers, chain))
         latency = latency_cycles(self._specs, foldings, cycles)
         return Totals(

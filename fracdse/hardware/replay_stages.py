@@ -16,17 +16,16 @@ from fracdse.hardware.cycles import (
     trailing_cycles,
 )
 from fracdse.hardware.layers import outputs
-from fracdse.hardware.memory_luts import power_of_two_at_least
 from fracdse.hardware.pixel_replay import LAYER_DELAY, STEM_DELAY, Stage, replay
 from fracdse.hardware.units.codes import code_pixels
 from fracdse.hardware.units.gated_conv import is_relaxed
+from fracdse.hardware.units.shortcut import fifo_pixels
 from fracdse.topology import GatedConvSpec, StemSpec
 
 # Channels of a sliced lane between the start of a sum and the end of its output, and words behind it.
 _CHANNELS_IN_FLIGHT, _WORDS_BEHIND = 16, 16
 # Pixels behind a lane that is not sliced: of sums, of codes being put together, of codes put together.
 _PIXELS_HELD = 4
-_SHORTCUT_SLACK, _SHORTCUT_BEATS = 4, 16
 
 
 def is_sliced(foldings: Sequence[LayerFolding]) -> bool:
@@ -96,8 +95,8 @@ def _stage(spec: GatedConvSpec, folding: LayerFolding, producer: LayerFolding, g
     """Describe a layer; what it may hold depends on the next one and is set after."""
     work, taking, by_channel = _pace(spec, folding, producer, gates)
     sliced = folding.slices > 1
-    window = spec.in_width + 2 if spec.kernel > 1 and spec.stride == 1 else 0
-    beats = -(-_SHORTCUT_BEATS // (spec.in_channels // producer.lanes))
+    steps = spec.in_channels // producer.lanes
+    remembered = fifo_pixels(spec.in_width, spec.out_width, spec.kernel > 1, spec.stride, steps, in_flight=0)
     return Stage(
         height=spec.in_height,
         width=spec.in_width,
@@ -109,7 +108,7 @@ def _stage(spec: GatedConvSpec, folding: LayerFolding, producer: LayerFolding, g
         by_channel=by_channel,
         queue=code_pixels(spec.in_width, spec.kernel, spec.stride, spec.si is not None, folding.slices),
         held=0,
-        memory=power_of_two_at_least(window + _SHORTCUT_SLACK + beats) + int(LAYER_DELAY / min(work)),
+        memory=remembered + int(LAYER_DELAY / min(work)),
     )
 
 

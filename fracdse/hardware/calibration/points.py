@@ -82,15 +82,22 @@ def read_points(paths: Iterable[Path]) -> list[Point]:
 def write_points(path: Path, points: Sequence[Point]) -> None:
     """Write points as CSV, in one step: a kill leaves the old file or the new one."""
     names = [field.name for field in fields(Point)]
+    rows = []
+    for point in points:
+        row = [getattr(point, name) for name in names]
+        row[names.index("parameters")] = json.dumps(point.parameters, sort_keys=True, separators=(",", ":"))
+        rows.append(row)
+    write_table(path, names, rows)
+
+
+def write_table(path: Path, names: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table as CSV, in one step: a kill leaves the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
     with unfinished.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(names)
-        for point in points:
-            row = [getattr(point, name) for name in names]
-            row[names.index("parameters")] = json.dumps(point.parameters, sort_keys=True, separators=(",", ":"))
-            writer.writerow(row)
+        writer.writerows(rows)
     unfinished.replace(path)
 
 

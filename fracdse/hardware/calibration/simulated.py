@@ -12,7 +12,7 @@ from fracdse.design import Design
 from fracdse.errors import DataError
 from fracdse.folding import Folding
 from fracdse.gates import GateStatistics
-from fracdse.hardware.calibration.points import builds_folder
+from fracdse.hardware.calibration.points import builds_folder, write_table
 from fracdse.hardware.layers import layer_foldings
 from fracdse.hardware.replay_stages import is_sliced
 from fracdse.hardware.totals import network_totals
@@ -68,17 +68,13 @@ def read_simulated(path: Path | None = None) -> list[SimulatedNetwork]:
 
 def write_simulated(path: Path, networks: Sequence[SimulatedNetwork]) -> None:
     """Write simulated networks as CSV, in one step: a kill leaves the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for network in networks:
-            described = (network.design, network.folding, network.gates)
-            plain = (json.dumps(each.to_dict(), separators=(",", ":")) for each in described)
-            cycles = (f"{network.cycles_per_frame:.1f}".removesuffix(".0"), f"{network.latency_cycles:.0f}")
-            writer.writerow([network.name, *plain, *cycles, network.images, network.tool])
-    unfinished.replace(path)
+    rows = []
+    for network in networks:
+        described = (network.design, network.folding, network.gates)
+        plain = (json.dumps(each.to_dict(), separators=(",", ":")) for each in described)
+        cycles = (f"{network.cycles_per_frame:.1f}".removesuffix(".0"), f"{network.latency_cycles:.0f}")
+        rows.append([network.name, *plain, *cycles, network.images, network.tool])
+    write_table(path, COLUMNS, rows)
 
 
 def _network(path: Path, line: int, row: dict[str, str]) -> SimulatedNetwork:
