@@ -1,13 +1,14 @@
 """Train designs with and without each technique and print one row a run: the table of docs/accuracy.md.
 
     python benchmarks/accuracy.py --data digits [--device auto] [--together 1] [--depth 8] [--width 16]
-        [--resolution 32] [--epochs 30] [--real-epochs 15] [--teacher-epochs 0] [--seeds 2] [--only NAME ...]
-        [--threads 1] [--networks FOLDER] [--no-integer] [--json FILE]
+        [--resolution 32] [--epochs 30] [--real-epochs 15] [--teacher-epochs 0] [--teacher FOLDER] [--seeds 2]
+        [--only NAME ...] [--threads 1] [--networks FOLDER] [--no-integer] [--json FILE]
 
 Every row is trained on the whole training split, for a number of epochs that is fixed beforehand, and measured once on
-the test split, as a float network and as its integer program. Distilled rows share one teacher, the float twin trained
-for --teacher-epochs. --together rows train at a time, which fills a GPU. With --networks, trained networks are kept in
-a folder and not trained again; a later run without --no-integer adds what their integer programs do.
+the test split, as a float network and as its integer program. Distilled rows share one teacher: the float twin trained
+for --teacher-epochs, or the trained network in the folder --teacher. --together rows train at a time, which fills a
+GPU. With --networks, trained networks are kept in a folder and not trained again; a later run without --no-integer adds
+what their integer programs do.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "logit distillation": ({}, {"logit_weight": 1.0}),
     "SI width 4, attention": ({"si_width": 4}, {"block_loss": "attention"}),
     "SI width 8, attention": ({"si_width": 8}, {"block_loss": "attention"}),
+    "SI width 4, attention and logits": ({"si_width": 4}, {"block_loss": "attention", "logit_weight": 1.0}),
     "Elastic-Link": ({"elastic_link": True}, {}),
     "powers of two": ({"power_of_two": True}, {}),
     "8-bit clip": ({"clip_bits": 8}, {}),
@@ -86,6 +88,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=250)
     parser.add_argument("--real-epochs", type=int, default=250)
     parser.add_argument("--teacher-epochs", type=int, default=0)
+    parser.add_argument("--teacher", default="")
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--schedule", choices=["steps", "linear"], default="steps")
@@ -105,6 +108,7 @@ def main() -> None:
             "epochs": options.epochs,
             "real_epochs": options.real_epochs,
             "teacher_epochs": options.teacher_epochs,
+            "teacher": options.teacher,
             "batch_size": options.batch_size,
             "learning_rate": options.learning_rate,
             "schedule": options.schedule,
