@@ -30,6 +30,11 @@ def codes_a_beat(in_channels: int, slices: int, producer_lanes: int) -> int:
     return producer_lanes if slices > 1 and group % producer_lanes == 0 else in_channels
 
 
+def queued_codes(in_channels: int, slices: int, arriving: int, queued_pixels: int) -> int:
+    """Return the codes a beat behind the queue in front of a convolution, if any: a slice's, put together there."""
+    return SLICED_KERNEL * in_channels // slices if queued_pixels and arriving < in_channels else arriving
+
+
 @dataclass(frozen=True)
 class LayerFolding:
     """Lanes and weight memory of one layer.

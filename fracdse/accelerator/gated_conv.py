@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from fracdse.accelerator.arithmetic import signed_bits
+from fracdse.accelerator.code_queue import code_pixels
 from fracdse.accelerator.folded_engine import FoldedEngine
 from fracdse.accelerator.schedule import Schedule
 from fracdse.accelerator.sliced_engine import SlicedEngine
@@ -14,7 +15,7 @@ from fracdse.accelerator.streams import lanes_stream
 from fracdse.accelerator.unrolled_engine import UNROLLED_STEPS, UnrolledEngine
 from fracdse.accelerator.window import Window
 from fracdse.accelerator.window_types import WindowGeometry
-from fracdse.folding import LayerFolding, codes_a_beat
+from fracdse.folding import LayerFolding, codes_a_beat, queued_codes
 from fracdse.program.model import GatedConvProgram
 from fracdse.topology import GatedConvSpec
 
@@ -36,16 +37,19 @@ class GatedConv(wiring.Component):
     """Compute y = 2·M + gate·L of every output pixel and channel (fracdse.program.model).
 
     activations: one beat a pixel, natural channel order; where the fan-in is sliced and the producer's lanes divide a
-    group of channels, `codes` codes a beat in the producer's order. sums: channels/lanes beats a pixel in the order of
-    the folding. open_gates, open_gates_valid: number of open gates of a pixel, once a pixel, or of a channel. A
-    synchronous reset returns to the first pixel of a frame.
+    group of channels, `codes` codes a beat in the producer's order. `codes_arriving` a beat come from the producer;
+    where a layer has a queue in front, of `queued_pixels` pixels, it puts them together. sums: channels/lanes beats a
+    pixel in the order of the folding. open_gates, open_gates_valid: number of open gates of a pixel, once a pixel, or
+    of a channel. A synchronous reset returns to the first pixel of a frame.
     """
 
     def __init__(
         self, spec: GatedConvSpec, program: GatedConvProgram, folding: LayerFolding, producer: Schedule
     ) -> None:
         self.spec, self.program, self.folding, self.producer = spec, program, folding, producer
-        self.codes = codes_a_beat(spec.in_channels, folding.slices, producer.lanes)
+        self.codes_arriving = codes_a_beat(spec.in_channels, folding.slices, producer.lanes)
+        self.queued_pixels = code_pixels(spec, folding.slices)
+        self.codes = queued_codes(spec.in_channels, folding.slices, self.codes_arriving, self.queued_pixels)
         self.y_bits = sum_bits(spec, program)
         self.geometry = WindowGeometry.of(spec)
         self.schedule = Schedule.of(spec.out_channels, folding)
@@ -77,7 +81,7 @@ class GatedConv(wiring.Component):
 
     def _sliced(self) -> SlicedEngine:
         """Compute with one lane, a slice of the fan-in a cycle."""
-        whole = self.codes == self.spec.in_channels
+        whole = self.codes_arriving == self.spec.in_channels
         return SlicedEngine(
             self.geometry,
             self.program,

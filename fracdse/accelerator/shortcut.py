@@ -39,20 +39,6 @@ def residual_pixels(spec: GatedConvSpec, producer_steps: int) -> int:
     return window + PIXEL_SLACK + -(-PIPELINE_BEATS // producer_steps)
 
 
-def code_pixels(spec: GatedConvSpec, slices: int) -> int:
-    """Return the least depth of the FIFO in front of a layer's convolution, 0 for none.
-
-    A strided layer idles while an even row arrives and works through the odd one: a row of codes evens that out; a
-    sliced one has room for it in its window.
-    Beside an SI branch, a 1×1 convolution waits for the branch's window.
-    """
-    if spec.stride > 1:
-        return spec.in_width if slices == 1 else 0
-    if spec.kernel == 1 and spec.si is not None:
-        return spec.in_width + 2 + PIXEL_SLACK + PIPELINE_BEATS
-    return 0
-
-
 class Shortcut(wiring.Component):
     """Shortcut of one layer; see the module's description.
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Elaboratable, unsigned
-from amaranth.lib import data
+from amaranth.hdl import Elaboratable
 
 from fracdse.accelerator.activation import Activation
 from fracdse.accelerator.classifier import Classifier
+from fracdse.accelerator.code_queue import CodeQueue
 from fracdse.accelerator.control import Control
 from fracdse.accelerator.gated_conv import GatedConv
 from fracdse.accelerator.global_pool import GlobalPool
 from fracdse.accelerator.post import Post
 from fracdse.accelerator.schedule import Schedule
-from fracdse.accelerator.shortcut import Shortcut, code_pixels
+from fracdse.accelerator.shortcut import Shortcut
 from fracdse.accelerator.si_branch import SIBranch
 from fracdse.accelerator.stem import Stem
-from fracdse.accelerator.stream_fifo import StreamFifo
 from fracdse.errors import ConfigError
 from fracdse.folding import STEM_SLICES, Folding, LayerFolding, legal_slices
 from fracdse.program.fixed_point import classifier_weight_bits
@@ -32,7 +31,7 @@ class LayerUnits:
 
     name: str
     activation: Activation
-    codes: StreamFifo | None
+    codes: CodeQueue | None
     conv: GatedConv
     shortcut: Shortcut
     si: SIBranch | None
@@ -111,8 +110,11 @@ def _layer(
     consumer = Schedule.of(spec.out_channels, folding)
     conv = GatedConv(spec, program, folding, producer)
     shortcut = Shortcut(spec, program, producer, consumer, feature_bits=feature_bits)
-    depth = code_pixels(spec, folding.slices)
-    codes = StreamFifo(data.ArrayLayout(unsigned(2), spec.in_channels), depth) if depth else None
+    codes = None
+    if conv.queued_pixels:
+        codes = CodeQueue(
+            channels=spec.in_channels, arriving=conv.codes_arriving, group=conv.codes, pixels=conv.queued_pixels
+        )
     si = None
     if program.si is not None:
         si = SIBranch(spec, program.si, producer, consumer, feature_bits=feature_bits)
@@ -129,7 +131,7 @@ def _layer(
         program.descending,
         producer,
         feature_bits=feature_bits,
-        whole_pixels=conv.codes == spec.in_channels,
+        whole_pixels=conv.codes_arriving == spec.in_channels,
     )
     return LayerUnits(spec.name.replace(".", "_"), activation, codes, conv, shortcut, si, post)
 

@@ -19,6 +19,7 @@ from math import exp, lgamma, log
 from fracdse.folding import SLICED_KERNEL, LayerFolding
 from fracdse.gates import LayerGates
 from fracdse.hardware.passes import Passes, row_cycles
+from fracdse.hardware.sliced_jobs import idle_cycles
 from fracdse.hardware.units.gated_conv import (
     border_bits,
     is_relaxed,
@@ -68,23 +69,12 @@ def conv_cycles(
         KeyError: The statistics hold no count for these lanes.
     """
     if folding.slices > 1:
-        late_pixels = _LATE_PIXELS_OF_A_STRIDED_ROW if spec.stride > 1 else 0
-        return spec.out_height * (
-            sum(sliced_output_cycles(spec, folding.slices, trailing_cycles(spec, folding, gates))) + late_pixels
-        )
-    row, skipped = row_and_skipped_cycles(spec, folding, gates, awaited=awaited)
-    return spec.out_height * (row + skipped)
-
-
-def row_and_skipped_cycles(
-    spec: GatedConvSpec, folding: LayerFolding, gates: LayerGates | None, *, awaited: bool = False
-) -> tuple[float, float]:
-    """Return the cycles of a row of outputs and, in a strided layer, of the row without outputs; arguments as above."""
+        return spec.out_height * _sliced_row_cycles(spec, folding.slices, trailing_cycles(spec, folding, gates))
     steps = spec.out_channels // folding.lanes
     empty = int(spec.kernel == 3 and spec.stride == 1)
     if is_unrolled(steps, folding.weight_memory):
         row = float(CYCLES_OF_AN_EMPTY_PAIR * (spec.out_width + empty))
-        return row, _skipped_row_cycles(spec, steps, CYCLES_OF_AN_EMPTY_PAIR)
+        return spec.out_height * (row + _skipped_row_cycles(spec, steps, CYCLES_OF_AN_EMPTY_PAIR))
     borders = border_bits(spec.kernel, spec.stride)
     passes = Passes(
         width=spec.out_width,
@@ -97,7 +87,7 @@ def row_and_skipped_cycles(
         trailing_slots=trailing_slots(spec.fan_in, steps),
         awaited=awaited,
     )
-    return row_cycles(passes), _skipped_row_cycles(spec, steps, steps + passes.trailing)
+    return spec.out_height * (row_cycles(passes) + _skipped_row_cycles(spec, steps, steps + passes.trailing))
 
 
 def _skipped_row_cycles(spec: GatedConvSpec, steps: int, pair: float) -> float:
@@ -124,23 +114,23 @@ def trailing_cycles(spec: GatedConvSpec, folding: LayerFolding, gates: LayerGate
     return max(1.0, gates.largest_lane_count[folding.lanes])
 
 
-def sliced_output_cycles(spec: GatedConvSpec, slices: int, trailing: float) -> list[float]:
-    """Return the cycles of one lane that takes `slices` cycles for a fan-in, for an output in each column of a row.
+def _sliced_row_cycles(spec: GatedConvSpec, slices: int, trailing: float) -> float:
+    """Return the cycles of a row of outputs by one lane that takes `slices` cycles for a fan-in.
 
-    It visits the columns inside the image and pauses for the words of the pixels that arrive. After a pixel's last
-    channel it is idle until that one's gate is known, unless the channel before has a trailing job; after a trailing
-    job it takes one cycle to go on. At stride 2 it waits besides for the pixels that a row of outputs could not let in
-    ahead: three of the row before, two of its own, each a cycle longer than its words take.
+    It visits the columns inside the image, pauses for the words of the pixels that arrive, and waits for a pixel's last
+    gates. At stride 2 it waits besides for the pixels that a row of outputs could not let in ahead: three of the row
+    before, two of its own, each a cycle longer than its words take.
     """
     groups = slices // SLICED_KERNEL
-    opened = trailing / spec.out_channels
-    idle = (1 - opened) * cycles_to_a_gate(spec.in_channels, slices) + opened
-    arrivals = 2 * groups * spec.in_height * spec.in_width / (spec.out_height * spec.out_width)
-    columns = [SLICED_KERNEL] * spec.out_width
-    columns[0] -= 1
-    if spec.stride == 1:
-        columns[-1] -= 1
-    return [groups * count * (spec.out_channels + trailing) + arrivals + idle for count in columns]
+    opened, to_gate = trailing / spec.out_channels, cycles_to_a_gate(spec.in_channels, slices)
+    edges = 1 if spec.stride > 1 else 2
+    arrivals = 2 * groups * spec.stride**2
+    row = float(_LATE_PIXELS_OF_A_STRIDED_ROW if spec.stride > 1 else 0)
+    for pixels, columns in ((edges, SLICED_KERNEL - 1), (spec.out_width - edges, SLICED_KERNEL)):
+        job = groups * columns
+        idle = idle_cycles(spec.out_channels, job, to_gate, opened)
+        row += pixels * (job * (spec.out_channels + trailing) + arrivals + idle)
+    return row
 
 
 def stem_cycles(spec: StemSpec, lanes: int, slices: int) -> float:
@@ -156,7 +146,7 @@ def classifier_cycles(spec: ClassifierSpec, lanes: int) -> float:
 
 
 def chain_cycles(specs: Sequence[FoldedSpec], foldings: Sequence[LayerFolding], cycles: Sequence[float]) -> float:
-    """Return the cycles from frame to frame of layers that are not sliced: those of the slowest one.
+    """Return the cycles from frame to frame: those of the slowest layer.
 
     The last row of a 3×3 window goes along with the next frame's first row. The stem begins a frame with a pause of a
     row, in which an unrolled first layer has used up what it got: there the last row goes by itself.
@@ -179,8 +169,9 @@ def chain_cycles(specs: Sequence[FoldedSpec], foldings: Sequence[LayerFolding], 
 def latency_cycles(specs: Sequence[FoldedSpec], foldings: Sequence[LayerFolding], cycles: Sequence[float]) -> float:
     """Return the cycles from a frame's first word to its last logit, when no other frame is in the accelerator.
 
-    Every layer ends its rows in order, each no sooner than its own pace allows and a delay after the last row that the
-    row's window needs; the last row of a 3×3 window at stride 1 begins when the last row has arrived.
+    Every layer ends its rows in order, each no sooner than its own pace allows behind the row before and behind the
+    pixels of the row's first window, and a delay after the last row that its windows need; the last row of a 3×3 window
+    at stride 1 begins when the last row has arrived.
 
     Args:
         specs: Stem, gated convolutions, classifier.
@@ -209,8 +200,10 @@ def _conv_rows(spec: GatedConvSpec, before: list[float], row: float, delay: floa
         start = ends[-1] if ends else 0.0
         if needed > last:  # nothing more arrives: the row runs at the layer's own pace
             ends.append(max(start, before[last]) + row + (delay if not ends else 0.0))
-        else:
-            ends.append(max(start + row, before[needed] + delay))
+            continue
+        row_before = before[needed - 1] if needed else 0.0
+        first_window = row_before + (before[needed] - row_before) * (spec.kernel // 2 + 1) / spec.in_width
+        ends.append(max(start + row, first_window + row + _PIPELINE_CYCLES, before[needed] + delay))
     return ends
 
 

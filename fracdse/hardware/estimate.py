@@ -22,15 +22,11 @@ from fracdse.hardware.power import power_figure
 from fracdse.hardware.totals import Totals, layer_cycle_counts, network_totals
 
 # Half widths of relative 90 % intervals that no fit gives: what simulated networks showed for cycles with measured
-# gates, with and without sliced layers, and for latency; the prior's share of open gates, or a proxy's; own paces of
-# sliced layers, not replayed; and the engine's structural counts, whose errors on the two released accelerators stay
-# within these. `fracdse calibrate --check` prints how many networks lie inside.
+# gates and for latency; the prior's share of open gates, or a proxy's; and the engine's structural counts, whose errors
+# on the two released accelerators stay within these. `fracdse calibrate --check` prints how many networks lie inside.
 CYCLES_HALF_WIDTH = 0.04
-CYCLES_SLICED_HALF_WIDTH = 0.09
 CYCLES_PRIOR_HALF_WIDTH = 0.10
-CYCLES_UNREPLAYED_HALF_WIDTH = 0.35
 LATENCY_HALF_WIDTH = 0.08
-LATENCY_SLICED_HALF_WIDTH = 0.10
 ENGINE_HALF_WIDTHS = {"lut": 0.15, "ff": 0.5, "bram18": 0.15, "dsp": 0.10, "cycles": 0.10}
 
 
@@ -68,12 +64,9 @@ def estimate(
     if design.accelerator.architecture == "engine":
         return _engine(design)
     totals = many_totals([design])[0] if gates is None and folding is None else None
-    if totals is None or totals.sliced or _misses_rate(design, totals):
+    if totals is None or _misses_rate(design, totals):
         totals = network_totals(design, folding or solve(design, gates), gates)
-    spread = CYCLES_SLICED_HALF_WIDTH if totals.sliced else CYCLES_HALF_WIDTH
-    if gates is None or of_proxy:
-        spread = max(spread, CYCLES_PRIOR_HALF_WIDTH)
-    return _figures(design, totals, spread)
+    return _figures(design, totals, CYCLES_PRIOR_HALF_WIDTH if gates is None or of_proxy else CYCLES_HALF_WIDTH)
 
 
 def _misses_rate(design: Design, totals: Totals) -> bool:
@@ -84,8 +77,7 @@ def _misses_rate(design: Design, totals: Totals) -> bool:
 def estimate_many(designs: Sequence[Design]) -> list[HardwareFigures | None]:
     """Return the figures of many designs without gate statistics; None where no folding fits the device.
 
-    Designs that differ only in clock, rate or gate target share one solution. Layers that are sliced are taken at their
-    own pace here, which waiting for each other makes slower (`estimate` replays it): their intervals are wide.
+    Designs that differ only in clock, rate or gate target share one solution.
 
     Raises:
         ConfigError: A device is unknown, or a network cannot be built.
@@ -98,8 +90,7 @@ def estimate_many(designs: Sequence[Design]) -> list[HardwareFigures | None]:
             figures.append(_engine(design))
         else:
             found = next(totals)
-            spread = CYCLES_UNREPLAYED_HALF_WIDTH if found and found.sliced else CYCLES_PRIOR_HALF_WIDTH
-            figures.append(_figures(design, found, spread) if found else None)
+            figures.append(_figures(design, found, CYCLES_PRIOR_HALF_WIDTH) if found else None)
     return figures
 
 
@@ -114,7 +105,7 @@ def _figures(design: Design, totals: Totals, spread: float) -> HardwareFigures:
         dsp=Figure.exact(totals.dsp),
         cycles_per_frame=interval(totals.cycles, spread),
         fps=Figure(rate, rate / (1 + spread), rate / (1 - spread)),
-        latency_us=interval(totals.latency / clock, LATENCY_SLICED_HALF_WIDTH if totals.sliced else LATENCY_HALF_WIDTH),
+        latency_us=interval(totals.latency / clock, LATENCY_HALF_WIDTH),
         power_w=power_figure(device.family, totals.lut, totals.bram18, totals.dsp, clock),
     )
 

@@ -20,6 +20,7 @@ from fracdse.folding import Folding, LayerFolding, lanes_text
 from fracdse.gates import GateStatistics
 from fracdse.hardware.chains import Chain, Layer
 from fracdse.hardware.coefficients import coefficients_for
+from fracdse.hardware.cycles import chain_cycles
 from fracdse.hardware.devices import Device, load_device
 from fracdse.hardware.layers import (
     FoldedSpec,
@@ -40,7 +41,6 @@ from fracdse.hardware.options import (
     nameless,
     resources,
 )
-from fracdse.hardware.replay_stages import frame_cycles
 from fracdse.hardware.solver import best_within, fastest_limit, fits
 from fracdse.topology import GatedConvSpec
 
@@ -111,28 +111,24 @@ def solve_or_none(design: Design, gates: GateStatistics | None = None, device: D
     budgets = layer_budgets(design, specs, device)
     rate_limit = _rate_limit(design)
     if rate_limit is not None:
-        return _smallest_at(rate_limit, specs, layers, budgets, gates)
+        return _smallest_at(rate_limit, specs, layers, budgets)
     limit = fastest_limit(layers, budgets)
     chain = best_within(layers, limit, budgets, "area") if limit is not None else None
     return as_folding(specs, layers, chain) if chain is not None else None
 
 
 def _smallest_at(
-    limit: float,
-    specs: Sequence[FoldedSpec],
-    layers: Sequence[Layer],
-    budgets: FloatArray,
-    gates: GateStatistics | None,
+    limit: float, specs: Sequence[FoldedSpec], layers: Sequence[Layer], budgets: FloatArray
 ) -> Folding | None:
     """Return the folding of the fewest LUTs that takes at most `limit` cycles from frame to frame.
 
-    Layers that wait for each other take longer than the slowest by itself: then faster paces are asked for.
+    A chain can take longer than its slowest layer by itself: then faster paces are asked for.
     """
     asked = limit
     while (chain := best_within(layers, asked, budgets, "lut")) is not None:
         folding = as_folding(specs, layers, chain)
         paces = chain.cycles(layers)
-        frame = frame_cycles(specs, layer_foldings(folding), paces, gates)
+        frame = chain_cycles(specs, layer_foldings(folding), paces)
         if frame <= limit * (1 + _RATE_SLACK):
             return folding
         asked = min(asked * limit / frame, max(paces) * (1 - _RATE_SLACK))

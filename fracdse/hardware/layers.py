@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fracdse.design import Design, InputLayer, WeightMemory
-from fracdse.folding import Folding, LayerFolding, codes_a_beat
+from fracdse.folding import Folding, LayerFolding, codes_a_beat, queued_codes
 from fracdse.hardware.registry import Unit
 from fracdse.hardware.reorder import fifo_banks
 from fracdse.hardware.units.codes import code_pixels
@@ -87,7 +87,8 @@ def units_between(
         activation = {
             "channels": producer_channels, "lanes": producer.lanes, "feature_bits": words.feature_bits,
         }  # fmt: skip
-        if codes_a_beat(spec.in_channels, folding.slices, producer.lanes) < spec.in_channels:
+        arriving = codes_a_beat(spec.in_channels, folding.slices, producer.lanes)
+        if arriving < spec.in_channels:
             activation["whole_pixels"] = False
         banks = fifo_banks(
             producer.channel_order or tuple(range(producer_channels)),
@@ -102,9 +103,10 @@ def units_between(
             "si": spec.si is not None,
         }  # fmt: skip
         units = [Unit(spec.name, "activation", activation), Unit(spec.name, "shortcut", shortcut)]
-        queued = code_pixels(spec.in_width, spec.kernel, spec.stride, spec.si is not None, folding.slices)
-        if queued:
-            units.append(Unit(spec.name, "codes", {"channels": spec.in_channels, "pixels": queued}))
+        if queued := queued_pixels(spec, folding.slices):
+            codes = queued_codes(spec.in_channels, folding.slices, arriving, queued)
+            queue = {"channels": codes, "pixels": queued * spec.in_channels // codes}
+            units.append(Unit(spec.name, "codes", queue | ({"arriving": arriving} if arriving < codes else {})))
         if spec.si is not None:
             branch = {
                 "in_channels": spec.in_channels, "producer_lanes": producer.lanes, "lanes": folding.lanes,
@@ -130,6 +132,11 @@ def units_between(
     return ()
 
 
+def queued_pixels(spec: GatedConvSpec, slices: int) -> int:
+    """Return the pixels that wait in front of a convolution, 0 for none."""
+    return code_pixels(spec.in_height, spec.in_width, spec.kernel, spec.stride, spec.si is not None, slices)
+
+
 def shared_units(specs: Sequence[FoldedSpec]) -> tuple[Unit, ...]:
     """Return the units that belong to no layer: control."""
     gated = sum(isinstance(spec, GatedConvSpec) for spec in specs)
@@ -144,11 +151,7 @@ def folded_specs(layers: Sequence[LayerSpec]) -> tuple[FoldedSpec, ...]:
 def awaited_layers(specs: Sequence[FoldedSpec]) -> tuple[bool, ...]:
     """Tell of each layer whether a gated convolution without a queue of codes follows it."""
     following = (*specs[1:], None)
-    return tuple(
-        isinstance(spec, GatedConvSpec)
-        and code_pixels(spec.in_width, spec.kernel, spec.stride, spec.si is not None, 1) == 0
-        for spec in following
-    )
+    return tuple(isinstance(spec, GatedConvSpec) and not queued_pixels(spec, 1) for spec in following)
 
 
 def layer_foldings(folding: Folding) -> tuple[LayerFolding, ...]:

@@ -19,7 +19,6 @@ from fracdse.hardware.folding import as_folding, layer_budgets, solver_layers
 from fracdse.hardware.layers import folded_specs, layer_foldings, shared_units, words_of
 from fracdse.hardware.network import network_layers
 from fracdse.hardware.options import resources
-from fracdse.hardware.replay_stages import is_sliced
 from fracdse.hardware.solver import best_within, fastest_limit
 from fracdse.hardware.totals import Totals
 
@@ -129,12 +128,5 @@ class _Group:
         cycles = chain.cycles(self._layers)
         foldings = layer_foldings(as_folding(self._specs, self._layers, chain))
         latency = latency_cycles(self._specs, foldings, cycles)
-        return Totals(
-            float(lut),
-            float(ff),
-            round(bram18),
-            round(dsp),
-            chain_cycles(self._specs, foldings, cycles),
-            latency,
-            is_sliced(foldings),
-        )
+        frame = chain_cycles(self._specs, foldings, cycles)
+        return Totals(float(lut), float(ff), round(bram18), round(dsp), frame, latency)

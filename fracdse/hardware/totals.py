@@ -8,18 +8,17 @@ from fracdse.design import Design
 from fracdse.folding import Folding
 from fracdse.gates import GateStatistics
 from fracdse.hardware.coefficients import coefficients_for
-from fracdse.hardware.cycles import CYCLES_OF_CONTROL, chain_cycles, latency_cycles
+from fracdse.hardware.cycles import chain_cycles, latency_cycles
 from fracdse.hardware.devices import load_device
 from fracdse.hardware.layers import awaited_layers, folded_specs, layer_foldings, network_units, words_of
 from fracdse.hardware.network import network_layers
 from fracdse.hardware.options import option_cycles, resources
-from fracdse.hardware.replay_stages import is_sliced, replayed_cycles
 from fracdse.topology import GatedConvSpec
 
 
 @dataclass(frozen=True)
 class Totals:
-    """Resources of a network, cycles from frame to frame, cycles of one frame by itself; whether a layer is sliced."""
+    """Resources of a network, cycles from frame to frame, cycles of one frame by itself."""
 
     lut: float
     ff: float
@@ -27,7 +26,6 @@ class Totals:
     dsp: int
     cycles: float
     latency: float
-    sliced: bool
 
 
 def network_totals(design: Design, folding: Folding, gates: GateStatistics | None = None) -> Totals:
@@ -39,11 +37,8 @@ def network_totals(design: Design, folding: Folding, gates: GateStatistics | Non
     lut, ff, bram18, dsp = resources(units, coefficients)
     cycles = layer_cycle_counts(design, folding, gates)
     specs, foldings = folded_specs(network), layer_foldings(folding)
-    if not is_sliced(foldings):
-        latency = latency_cycles(specs, foldings, cycles)
-        return Totals(lut, ff, int(bram18), int(dsp), chain_cycles(specs, foldings, cycles), latency, False)
-    frame, first = replayed_cycles(specs, foldings, cycles, gates)
-    return Totals(lut, ff, int(bram18), int(dsp), frame, first + cycles[-1] + CYCLES_OF_CONTROL, True)
+    frame, latency = chain_cycles(specs, foldings, cycles), latency_cycles(specs, foldings, cycles)
+    return Totals(lut, ff, int(bram18), int(dsp), frame, latency)
 
 
 def layer_cycle_counts(design: Design, folding: Folding, gates: GateStatistics | None = None) -> list[float]:

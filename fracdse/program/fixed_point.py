@@ -74,6 +74,11 @@ def pooled_bits(feature_bits: int) -> int:
     return min(POOLED_WORD_BITS, feature_bits) + 1
 
 
+def largest_pooled_word(feature_bits: int, pixels: int, shift: int) -> int:
+    """Return the largest magnitude of a pooled feature: the sum of a map's words, shifted and rounded."""
+    return (pixels << (feature_bits - 1) >> shift) + 1
+
+
 def classifier_weight_bits(features: int, pooled_bits: int, constant_bits: int) -> int:
     """Return the bits of a classifier's weight: what a logit leaves beside the pooled features, which it sums up.
 

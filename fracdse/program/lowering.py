@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from fracdse.errors import ProgramError
 from fracdse.parameters import ClassifierParameters, NetworkParameters
 from fracdse.program.fixed_point import (
+    LOGIT_BITS,
     POOLED_WORD_BITS,
     classifier_weight_bits,
+    largest_pooled_word,
     nearest_int,
     pooled_bits,
     word_limits,
@@ -22,8 +24,6 @@ from fracdse.program.model import ClassifierProgram, Program
 from fracdse.program.scales import WordScale, plan_scales
 from fracdse.program.validation import check_word_lengths
 from fracdse.topology import PoolSpec, gated_convs, topology
-
-_LOGIT_LIMIT = 2**31 - 1
 
 
 def lower(parameters: NetworkParameters, calibration: NDArray[np.uint8]) -> Program:
@@ -66,13 +66,13 @@ def _lower_classifier(parameters: NetworkParameters, scale: WordScale) -> Classi
     weight_bits = classifier_weight_bits(
         layer.weight.shape[1], pooled_bits(accelerator.feature_bits), accelerator.constant_bits
     )
-    largest_word = (pixels << (accelerator.feature_bits - 1) >> pool_shift) + 1
+    largest_word = largest_pooled_word(accelerator.feature_bits, pixels, pool_shift)
     largest_logit = np.abs(weight).sum(1) * largest_word + np.abs(bias)
     # Half a unit of rounding in every weight and in the bias must fit beside the logit itself.
     rounding = (layer.weight.shape[1] * largest_word + 1) / 2
     scale_of_logit = max(
         float(np.max(np.abs(weight), initial=0.0)) / word_limits(weight_bits)[1],
-        float(largest_logit.max()) / (_LOGIT_LIMIT - rounding),
+        float(largest_logit.max()) / (word_limits(LOGIT_BITS)[1] - rounding),
         1e-30,
     )
     return ClassifierProgram(

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from fracdse.errors import ProgramError
-from fracdse.program.fixed_point import word_limits
+from fracdse.program.fixed_point import LOGIT_BITS, IntArray, largest_pooled_word, word_limits
 from fracdse.program.model import SI_INPUT_BITS, GatedConvProgram, Program, SIProgram
-from fracdse.topology import ClassifierSpec, GatedConvSpec, SIBranchSpec, StemSpec, topology
+from fracdse.topology import ClassifierSpec, GatedConvSpec, PoolSpec, SIBranchSpec, StemSpec, topology
 
 SMALLEST_WORD, LARGEST_WORD = 6, 24
 _LARGEST_SHIFT = 48
@@ -45,8 +45,21 @@ def check_program(program: Program) -> None:
     _shape("classifier: weight", head.weight, (classifier.classes, classifier.features))
     _shape("classifier: bias", head.bias, (classifier.classes,))
     _narrow("classifier: weight", head.weight, constant_bits)
+    pool = next(spec for spec in layers if isinstance(spec, PoolSpec))
+    word = largest_pooled_word(program.feature_bits, pool.height * pool.width, head.pool_shift)
+    _logits_fit(head.weight, head.bias, word)
     if not (math.isfinite(head.logit_scale) and head.logit_scale > 0):
         raise ProgramError(f"logit_scale = {head.logit_scale} is not a positive number")
+
+
+def _logits_fit(weight: IntArray, bias: IntArray, largest_word: int) -> None:
+    """Raise ProgramError where some image could have a logit of more than LOGIT_BITS bits."""
+    largest = max(
+        sum(abs(int(value)) for value in row) * largest_word + abs(int(own))
+        for row, own in zip(weight, bias, strict=True)
+    )
+    if largest > word_limits(LOGIT_BITS)[1]:
+        raise ProgramError(f"classifier: a logit can be as large as {largest}, which {LOGIT_BITS} bits do not hold")
 
 
 def check_word_lengths(feature_bits: int, constant_bits: int) -> None:

@@ -141,7 +141,7 @@ def run(
     With `pixels_before_reset`, so many pixels are sent and the unit is reset before everything starts.
     """
     unit = GatedConv(tested.spec, tested.program, tested.folding, tested.producer)
-    order = list(range(unit.codes)) if unit.codes == tested.spec.in_channels else list(tested.producer.order)
+    order = list(range(unit.codes)) if unit.codes_arriving == tested.spec.in_channels else list(tested.producer.order)
     wanted = len(frames) * tested.spec.out_height * tested.spec.out_width
     beats = wanted * (tested.spec.out_channels // tested.folding.lanes)
     result = Run()

@@ -9,6 +9,7 @@ import numpy as np
 
 from fracdse.design import Design
 from fracdse.folding import Folding, LayerFolding
+from fracdse.program.fixed_point import POOLED_WORD_BITS
 from fracdse.program.model import ClassifierProgram, GatedConvProgram, Program, SIProgram, StemProgram
 from fracdse.topology import GatedConvSpec, gated_convs, topology
 
@@ -29,7 +30,7 @@ def random_program(design: Design, seed: int = 0, *, extras: bool = False) -> Pr
         ),
         tuple(random_layer(rng, spec, extras=extras) for spec in gated_convs(design)),
         ClassifierProgram(
-            (pool.height * pool.width).bit_length() - 1,
+            (pool.height * pool.width).bit_length() - 1 + max(0, design.accelerator.feature_bits - POOLED_WORD_BITS),
             rng.integers(-999, 999, (classifier.classes, classifier.features)),
             rng.integers(-999, 999, classifier.classes),
             1.0,

@@ -124,6 +124,7 @@ HOSTILE = {
     "branch left out": lambda header: header["convs"][0].update(si=None),
     "link left out": lambda header: header["convs"][0].update(link_multiplier=None),
     "scale that is no number": lambda header: header["classifier"].update(logit_scale=float("nan")),
+    "logit that 32 bits do not hold": lambda header: header["classifier"].update(pool_shift=0),
     "scale that is a word": lambda header: header["classifier"].update(logit_scale="x"),
     "thresholds not ascending": lambda header: header["convs"][0].update(
         activation_thresholds={**header["convs"][0]["activation_thresholds"], "at": 0}

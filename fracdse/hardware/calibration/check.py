@@ -18,9 +18,7 @@ from fracdse.hardware.engine import engine_parameters, engine_resources
 from fracdse.hardware.engine_cycles import engine_cycles
 from fracdse.hardware.estimate import (
     CYCLES_HALF_WIDTH,
-    CYCLES_SLICED_HALF_WIDTH,
     LATENCY_HALF_WIDTH,
-    LATENCY_SLICED_HALF_WIDTH,
 )
 
 
@@ -79,11 +77,8 @@ def _simulated_rows() -> list[CheckRow]:
     rows = []
     for name, networks in sorted(groups.items()):
         pairs = [(network.modelled(), network) for network in networks]
-        widths = CYCLES_HALF_WIDTH, LATENCY_HALF_WIDTH
-        if networks[0].sliced:
-            widths = CYCLES_SLICED_HALF_WIDTH, LATENCY_SLICED_HALF_WIDTH
-        cycles = [(model[0], network.cycles_per_frame, widths[0]) for model, network in pairs]
-        latency = [(model[1], network.latency_cycles, widths[1]) for model, network in pairs]
+        cycles = [(model[0], network.cycles_per_frame, CYCLES_HALF_WIDTH) for model, network in pairs]
+        latency = [(model[1], network.latency_cycles, LATENCY_HALF_WIDTH) for model, network in pairs]
         source = f"simulated networks, {name}"
         rows += [_row("cycles_per_frame", source, cycles), _row("latency_cycles", source, latency)]
     return rows

@@ -13,8 +13,6 @@ from fracdse.errors import DataError
 from fracdse.folding import Folding
 from fracdse.gates import GateStatistics
 from fracdse.hardware.calibration.points import builds_folder, write_table
-from fracdse.hardware.layers import layer_foldings
-from fracdse.hardware.replay_stages import is_sliced
 from fracdse.hardware.totals import network_totals
 
 SIMULATED_FILE = "simulated-cycles.csv"
@@ -42,8 +40,8 @@ class SimulatedNetwork:
 
     @property
     def sliced(self) -> bool:
-        """Tell whether layers are sliced, and so wait for each other."""
-        return is_sliced(layer_foldings(self.folding))
+        """Tell whether a gated convolution is sliced."""
+        return any(layer.slices > 1 for layer in self.folding.convs)
 
     def modelled(self) -> tuple[float, float]:
         """Return the model's cycles a frame and latency, with the gate statistics of the simulated images."""

@@ -1,4 +1,4 @@
-"""The queue of codes in front of a strided convolution, which works in bursts."""
+"""The queue of codes in front of a convolution, which works in bursts; mirrors fracdse.accelerator.code_queue."""
 
 from __future__ import annotations
 
@@ -6,20 +6,28 @@ from fracdse.hardware.memory_luts import power_of_two_at_least, stream_luts
 from fracdse.hardware.terms import UnitTerms
 from fracdse.memories import stream_bram18, stream_lutram_bits
 
+_SI_SLACK_PIXELS = 22
+_FEW_ROWS = 4
 
-def code_pixels(in_width: int, kernel: int, stride: int, si: bool, slices: int) -> int:
-    """Return the depth that a layer's queue needs, 0 for no queue; as fracdse.accelerator.shortcut.code_pixels."""
+
+def code_pixels(in_height: int, in_width: int, kernel: int, stride: int, si: bool, slices: int) -> int:
+    """Return the pixels that a layer's queue must hold, 0 for none; as fracdse.accelerator.code_queue.code_pixels."""
     if stride > 1:
-        return in_width if slices == 1 else 0
-    return in_width + 22 if kernel == 1 and si else 0
+        return in_width
+    if kernel == 1 and si:
+        return in_width + _SI_SLACK_PIXELS
+    return int(slices > 1 and in_height <= _FEW_ROWS)
 
 
-def codes_terms(channels: int, pixels: int) -> UnitTerms:
-    """Count a queue of at least `pixels` pixels of two-bit codes."""
+def codes_terms(channels: int, pixels: int, arriving: int = 0) -> UnitTerms:
+    """Count a queue of at least `pixels` beats of `channels` two-bit codes, put together of `arriving` unless 0."""
     width, depth = 2 * channels, power_of_two_at_least(max(2, pixels))
+    gathered = width if arriving else 0
+    counted = (channels // arriving).bit_length() if arriving else 0
+    address = depth.bit_length() + counted
     return UnitTerms(
         "codes",
-        lut={"ram": stream_luts(width, depth), "address": depth.bit_length(), "one": 1},
-        ff={"ram_bits": stream_lutram_bits(width, depth), "address": depth.bit_length(), "one": 1},
+        lut={"ram": stream_luts(width, depth), "address": address, "one": 1},
+        ff={"ram_bits": stream_lutram_bits(width, depth) + gathered, "address": address, "one": 1},
         bram18=stream_bram18(width, depth),
     )
