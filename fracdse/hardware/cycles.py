@@ -193,17 +193,19 @@ def _stem_rows(spec: FoldedSpec, cycles: float) -> list[float]:
 
 
 def _conv_rows(spec: GatedConvSpec, before: list[float], row: float, delay: float) -> list[float]:
+    """Return when each row of a layer's output ends, given that of its input; `row` is its own pace."""
+    reach, stride, last = spec.kernel // 2, spec.stride, len(before) - 1
+    first_columns, begin = (reach + 1) / spec.in_width, row + _PIPELINE_CYCLES
     ends: list[float] = []
-    last = len(before) - 1
-    for index in range(spec.out_height):
-        needed = spec.stride * index + spec.kernel // 2
-        start = ends[-1] if ends else 0.0
+    end = 0.0
+    for needed in range(reach, reach + stride * spec.out_height, stride):
         if needed > last:  # nothing more arrives: the row runs at the layer's own pace
-            ends.append(max(start, before[last]) + row + (delay if not ends else 0.0))
-            continue
-        row_before = before[needed - 1] if needed else 0.0
-        first_window = row_before + (before[needed] - row_before) * (spec.kernel // 2 + 1) / spec.in_width
-        ends.append(max(start + row, first_window + row + _PIPELINE_CYCLES, before[needed] + delay))
+            end = max(end, before[last]) + row + (delay if not ends else 0.0)
+        else:
+            arrived, row_before = before[needed], before[needed - 1] if needed else 0.0
+            first_window = row_before + (arrived - row_before) * first_columns
+            end = max(end + row, first_window + begin, arrived + delay)
+        ends.append(end)
     return ends
 
 

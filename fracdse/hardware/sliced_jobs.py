@@ -9,8 +9,9 @@ from __future__ import annotations
 from functools import lru_cache
 from itertools import product
 
-# So many last channels are followed; what lies before them changes the mean by half a cycle at most.
-_LAST_CHANNELS = 8
+# So many last channels are followed, where jobs are shorter than the wait and where they are not; what lies before them
+# changes the mean by half a cycle at most.
+_LAST_CHANNELS, _LAST_OF_LONG_JOBS = 8, 4
 
 
 def idle_cycles(channels: int, job: int, to_gate: int, opened: float) -> float:
@@ -27,7 +28,7 @@ def idle_cycles(channels: int, job: int, to_gate: int, opened: float) -> float:
 
 @lru_cache(maxsize=10_000)
 def _idle_cycles(channels: int, job: int, to_gate: int, opened: float) -> float:
-    last = min(channels, _LAST_CHANNELS)
+    last = min(channels, _LAST_CHANNELS if job < to_gate else _LAST_OF_LONG_JOBS)
     return sum(
         opened ** sum(gates) * (1 - opened) ** (last - sum(gates)) * _idle_of(gates, job, to_gate)
         for gates in product((0, 1), repeat=last)

@@ -27,7 +27,7 @@ def test_with_all_gates_shut_a_lane_waits_for_the_last_gate() -> None:
 def test_jobs_longer_than_the_wait_hide_it_where_the_channel_before_has_one_to_do() -> None:
     """M, M, L, L and so on while all gates are open: the last L of an even number of channels follows at once."""
     assert idle_cycles(16, job=20, to_gate=13, opened=1.0) == 1
-    assert idle_cycles(7, job=20, to_gate=13, opened=1.0) == 13
+    assert idle_cycles(3, job=20, to_gate=13, opened=1.0) == 13
 
 
 def test_short_jobs_hide_a_part_of_the_wait() -> None:
