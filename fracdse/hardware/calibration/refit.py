@@ -54,7 +54,7 @@ def refit(points: Sequence[Point], base: Coefficients, source: str) -> Coefficie
     if len(kinds) != 1:
         raise DataError(f"one fit needs points of one tool, version and family; found {sorted(kinds)}")
     tool, version, family = kinds.pop()
-    units = [unit for unit in counted_units(points) if not unit.point.held_out]
+    units = [unit for unit in counted_units(points) if not unit.point.held_out and _as_counted(unit)]
     formulas = _fit_all(units, base)
     left_out = _left_out_predictions(units, base)
     resources: dict[FittedResource, dict[str, Formula]] = {"lut": dict(base.lut), "ff": dict(base.ff)}
@@ -87,6 +87,11 @@ def refit(points: Sequence[Point], base: Coefficients, source: str) -> Coefficie
         },
         network_points=len(networks),
     )
+
+
+def _as_counted(unit: Counted) -> bool:
+    """Tell whether synthesis left memories where they were meant to be; else LUTs are missing that a formula counts."""
+    return unit.terms.bram18 == unit.point.bram18
 
 
 def _fit_all(units: Sequence[Counted], base: Coefficients) -> Formulas:

@@ -10,6 +10,7 @@ from fracdse.memories import stream_bram18
 from fracdse.topology import has_full_flag
 
 _FLAGS_A_TABLE = 6
+_LUT_ENTRIES = 64
 
 
 def table_bits(levels: int) -> int:
@@ -17,13 +18,18 @@ def table_bits(levels: int) -> int:
     return (levels * 2 // (2 - levels % 2)).bit_length() - has_full_flag(levels)
 
 
+def _full_table_bits(taps: int, steps: int) -> list[int]:
+    """Return how many tables of the flags 'full' have each bit of a sum; a table takes as many taps as a LUT lets it."""
+    group = max(1, _FLAGS_A_TABLE - (steps - 1).bit_length())
+    return [-(-taps // group)] * (group.bit_length() + 1)
+
+
 def _table_tree(taps: int, levels: int, steps: int) -> TreeCount:
     """Count the tree over the tables of a lane; those of the flags 'full' take several taps each."""
     columns = dict.fromkeys(range(table_bits(levels)), taps)
     if has_full_flag(levels):
-        group = max(1, _FLAGS_A_TABLE - (steps - 1).bit_length())
-        for bit in range(group.bit_length() + 1):
-            columns[bit] = columns.get(bit, 0) + -(-taps // group)
+        for bit, tables in enumerate(_full_table_bits(taps, steps)):
+            columns[bit] = columns.get(bit, 0) + tables
     return compressor_count([columns], (taps * levels).bit_length() + 1, register_inputs=False)
 
 
@@ -39,8 +45,8 @@ def stem_terms(
 ) -> UnitTerms:
     """Count the stem; its multipliers are shifts."""
     steps, taps, bits = channels // lanes, 9 * colours, levels.bit_length()
-    value = table_bits(levels)
-    entries = steps << (bits - has_full_flag(levels))
+    full = has_full_flag(levels)
+    entries = steps << (bits - full)
     products = taps * levels // slices
     sums = (taps * levels).bit_length() + 1
     words = steps if slices == 1 else power_of_two_at_least(steps) * power_of_two_at_least(slices)
@@ -50,10 +56,10 @@ def stem_terms(
     return UnitTerms(
         "stem",
         lut={
-            "table": lanes * taps * value if table else 0,
-            "deep_table": lanes * taps * value * entries / 64 if table else 0,
-            "table_tree": lanes * tree.luts if table else 0,
-            "adder_bits": lanes * tree.adder_bits if table else 0,
+            "table": lanes * taps * table_bits(levels) * max(1.0, entries / _LUT_ENTRIES) if table else 0,
+            "taps": lanes * taps if table else 0,
+            "full_tables": lanes * sum(_full_table_bits(taps, steps)) if table and full else 0,
+            "table_tree": lanes * (tree.luts + tree.adder_bits) if table else 0,
             "levels": 0 if table else products,
             "products": 0 if table else lanes * products,
             "weights": 0 if table else lanes * rom_luts(products, words),
@@ -64,11 +70,10 @@ def stem_terms(
             "lines": stream_luts(2 * pixel, width),
             "scaled_bits": lanes * (sums + feature_bits),
             "offsets": lanes * rom_luts(feature_bits, steps),
-            "colours": colours,
             "one": 1,
         },
         ff={
-            "table": lanes * taps * value if table else 0,
+            "table": lanes * taps * table_bits(levels) if table else 0,
             "table_tree": lanes * tree.registers if table else 0,
             "levels": 0 if table else products,
             "tree": 0 if table else lanes * tree.registers,
