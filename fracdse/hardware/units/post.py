@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fracdse.hardware.memory_luts import rom_luts, table_steps, uneven_bits
+from fracdse.hardware.memory_luts import rom_luts, table_steps
 from fracdse.hardware.multipliers import product_dsps
 from fracdse.hardware.terms import UnitTerms
 from fracdse.program.fixed_point import LINKED_BITS
@@ -43,35 +43,36 @@ def post_terms(
     scaled = int(power_of_two and shortcut_bits > _SHIFTED_SHORTCUT_BITS)
     # Words of few bits often have to change their scale: the residual is shifted then, by how much training decides.
     narrow = int(feature_bits <= _NARROW_WORD_BITS and not coded)
-    common = {
-        "word_bits": lanes * feature_bits,
-        "narrow_words": narrow * lanes * feature_bits,
-        "coded_words": coded * lanes * feature_bits,
-        "sum_bits": lanes * sum_bits,
-        "si_bits": lanes * si_bits,
-        "link_bits": link * lanes * (shortcut + y_bits),
-        "lanes": lanes,
-        "one": 1,
-    }
+    # What multiplies, what multiplies twice and what shifts differ in how words, sums and links go through them.
+    form = "shifted" if power_of_two else "linked" if elastic_link else "multiplied"
+    words, sums, links = lanes * feature_bits, lanes * sum_bits, link * lanes * (shortcut + y_bits)
     lut = {
-        **common,
-        **table_steps("constants", lanes * feature_bits, steps),
-        "split_table": lanes * rom_luts(y_bits, steps),
-        "coded_table": coded * lanes * rom_luts(feature_bits, steps),
+        f"{form}_word_bits": words,
+        f"{form}_sum_bits": sums,
+        f"{form}_link_bits": links,
+        f"{form}_split_table": lanes * rom_luts(y_bits, steps),
+        f"{form}_one": 1,
+        "narrow_words": narrow * words,
+        "si_bits": lanes * si_bits,
+        **table_steps("constants", words, steps),
         "link_table": link * lanes * rom_luts(shortcut + 2 * constant_bits, steps),
-        "uneven_bits": uneven_bits(steps),
     }
     ff = {
-        **common,
+        "word_bits": words,
+        "narrow_words": narrow * words,
+        "coded_words": coded * words,
+        "sum_bits": sums,
+        "si_bits": lanes * si_bits,
+        "link_bits": links,
+        "lanes": lanes,
+        "one": 1,
         "shortcut_bits": lanes * shortcut,
-        "single_step_words": lanes * feature_bits * (steps == 1),
+        "single_step_words": words * (steps == 1),
         "index_bits": steps.bit_length(),
     }
-    # What multiplies, what multiplies twice and what shifts share hardly more than the names of their parts.
-    form = "shifted" if power_of_two else "linked" if elastic_link else "multiplied"
     return UnitTerms(
         "post",
-        lut={f"{form}_{name}": float(count) for name, count in lut.items()},
+        lut={name: float(count) for name, count in lut.items()},
         ff={f"{form}_{name}": float(count) for name, count in ff.items()},
         dsp=lanes
         * (

@@ -19,7 +19,7 @@ def table_bits(levels: int) -> int:
 
 
 def _full_table_bits(taps: int, steps: int) -> list[int]:
-    """Return how many tables of the flags 'full' have each bit of a sum; a table takes as many taps as a LUT lets it."""
+    """Return how many tables of the flags 'full' have each bit of a sum; as many taps as a LUT allows share one."""
     group = max(1, _FLAGS_A_TABLE - (steps - 1).bit_length())
     return [-(-taps // group)] * (group.bit_length() + 1)
 
