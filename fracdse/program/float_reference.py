@@ -40,7 +40,7 @@ class LayerRange:
 
 def evaluate(parameters: NetworkParameters, images: NDArray[np.uint8]) -> FloatMap:
     """Return the float network's logits (N, classes) for images (N, H, W, colours)."""
-    logits = [_logits(parameters, list(_residuals(parameters, chunk))[-1]) for chunk in _chunks(images)]
+    logits = [_logits(parameters, list(residuals(parameters, chunk))[-1]) for chunk in _chunks(images)]
     return np.concatenate(logits)
 
 
@@ -49,7 +49,7 @@ def residual_ranges(parameters: NetworkParameters, images: NDArray[np.uint8]) ->
     lows: list[Any] = []
     highs: list[Any] = []
     for chunk in _chunks(images):
-        for index, residual in enumerate(_residuals(parameters, chunk)):
+        for index, residual in enumerate(residuals(parameters, chunk)):
             low, high = residual.min((0, 1, 2)).astype(float), residual.max((0, 1, 2)).astype(float)
             if index == len(lows):
                 lows.append(low)
@@ -84,7 +84,7 @@ def _chunks(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
         yield images[start : start + _CHUNK_IMAGES]
 
 
-def _residuals(parameters: NetworkParameters, images: NDArray[np.uint8]) -> Iterator[FloatMap]:
+def residuals(parameters: NetworkParameters, images: NDArray[np.uint8]) -> Iterator[FloatMap]:
     """Yield the residual after the stem and after each gated convolution."""
     stem = topology(parameters.design)[0]
     assert isinstance(stem, StemSpec)

@@ -5,17 +5,19 @@ import pytest
 
 from fracdse.accelerator.units import make_units
 from fracdse.build.calibration.draw import LARGEST_PRODUCTS, choose_units, draw_design, draw_folding
-from fracdse.build.calibration.random_network import random_images, random_parameters
+from fracdse.build.calibration.random_network import random_images, random_parameters, settled
 from fracdse.build.calibration.run import make_draw, points_file, synthesise_points
 from fracdse.build.calibration.simulate import draw_design as draw_simulated
 from fracdse.build.calibration.simulate import simulate_networks
 from fracdse.build.calibration.units import component_name
 from fracdse.build.yosys import SynthesisOptions
+from fracdse.design import Design, ImageFormat, NetworkChoices
 from fracdse.hardware.calibration.points import NETWORK, read_points
 from fracdse.hardware.calibration.simulated import read_simulated
 from fracdse.hardware.layers import network_units, words_of
 from fracdse.hardware.network import network_layers
 from fracdse.hardware.registry import FORMULAS, unit_terms
+from fracdse.program.float_reference import residuals
 from fracdse.program.lowering import lower
 from fracdse.topology import gated_convs
 
@@ -54,6 +56,28 @@ def test_single_units_are_of_all_kinds() -> None:
         units = network_units(layers, folding, words_of(design, layers, "xcup"))
         kinds |= {unit.kind for unit in choose_units(units, 5, generator)}
     assert kinds == set(FORMULAS)
+
+
+def test_norms_settle_as_training_leaves_them_and_middle_thresholds_at_zero() -> None:
+    generator = np.random.default_rng(0)
+    design = Design(ImageFormat(16, 16, 3, 10), NetworkChoices(depth=14, width=8, thermometer_resolution=16))
+    parameters, images = random_parameters(design, generator), random_images(design, generator)
+    found = settled(parameters, images, generator)
+    *inner, last = residuals(found, images)
+    for residual in inner:
+        assert 0.6 < np.median(residual.std((0, 1, 2))) < 1.1
+        assert np.all(np.abs(residual.mean((0, 1, 2))) < 1.2)
+    assert 1.5 < np.median(last.std((0, 1, 2))) < 2.7
+    middle = [conv.activation_thresholds[:, 1] for conv in lower(found, images).convs]
+    assert not np.any(np.concatenate(middle))
+
+
+def test_networks_without_batch_norms_keep_their_scales() -> None:
+    generator = np.random.default_rng(0)
+    network = NetworkChoices(depth=8, width=4, thermometer_resolution=32, batch_norm=False)
+    design = Design(ImageFormat(8, 8, 1, 4), network)
+    parameters = random_parameters(design, generator)
+    assert settled(parameters, random_images(design, generator), generator) is parameters
 
 
 @pytest.mark.slow

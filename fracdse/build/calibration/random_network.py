@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import islice
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,12 +17,15 @@ from fracdse.parameters import (
     SIParameters,
     StemParameters,
 )
+from fracdse.program.float_reference import residuals
 from fracdse.topology import GatedConvSpec, PoolSpec, SIBranchSpec, StemSpec, gated_convs, topology
 
 FloatArray = NDArray[np.float32]
 # Chance that a stem weight's sign changes from one level to the next. The released FracBNN network changes it more
 # often (0.22) but to and fro; with this chance a tap's sum over its levels spans as many bits as there: 4.0 at 32.
 _SIGN_CHANGES = 0.07
+# Standard deviations of residual channels behind a trained block, and behind the last one; how much they differ.
+_SPREAD, _LAST_SPREAD, _SPREAD_OF_SPREADS = 0.8, 2.0, 0.25
 
 
 def random_parameters(design: Design, generator: np.random.Generator) -> NetworkParameters:
@@ -45,6 +51,37 @@ def random_parameters(design: Design, generator: np.random.Generator) -> Network
             generator.normal(0, 0.3, design.image.classes).astype(np.float32),
         ),
     )
+
+
+def settled(
+    parameters: NetworkParameters, images: NDArray[np.uint8], generator: np.random.Generator
+) -> NetworkParameters:
+    """Return the parameters with norms behind stem and blocks as training leaves them on `images`.
+
+    Spreads of residual channels are lognormal around 0.8, those of the last layer around 2, and their means within 0.3
+    of 0: so they are in the released FracBNN network and in those trained in docs/accuracy.md, whatever the depth.
+    Without batch norms nothing keeps residuals in place, and nothing is changed.
+    """
+    if not parameters.design.network.batch_norm:
+        return parameters
+    shifts_only = parameters.design.network.power_of_two
+    for index in range(-1, len(parameters.convs)):
+        residual = next(islice(residuals(parameters, images), index + 1, None))
+        wanted = _LAST_SPREAD if index == len(parameters.convs) - 1 else _SPREAD
+        norm = parameters.stem.norm if index < 0 else parameters.convs[index].norm_out
+        raw = (residual - norm.shift) / norm.scale
+        spread = np.maximum(raw.std((0, 1, 2)), 1e-3)
+        scale = wanted * generator.lognormal(0, _SPREAD_OF_SPREADS, len(spread)) / spread
+        scale = _powers(scale) if shifts_only else scale.astype(np.float32)
+        mean = _normal(generator, len(spread), 0, 0.3)
+        new = Affine(scale, (mean - scale * raw.mean((0, 1, 2))).astype(np.float32))
+        if index < 0:
+            parameters = replace(parameters, stem=replace(parameters.stem, norm=new))
+        else:
+            convs = list(parameters.convs)
+            convs[index] = replace(convs[index], norm_out=new)
+            parameters = replace(parameters, convs=tuple(convs))
+    return parameters
 
 
 def random_images(design: Design, generator: np.random.Generator, count: int = 2) -> NDArray[np.uint8]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from fracdse.build.cache import digest_of
 from fracdse.build.calibration.draw import choose_units, draw_design, draw_folding
-from fracdse.build.calibration.random_network import random_images, random_parameters
+from fracdse.build.calibration.random_network import random_images, random_parameters, settled
 from fracdse.build.calibration.units import unit_rtlils
 from fracdse.build.resources import UnitResources
 from fracdse.build.tools import find_yosys
@@ -120,7 +120,8 @@ def _draw_network(generator: np.random.Generator, family: str, *, wide: bool) ->
         design = draw_design(generator, wide=wide)
         folding = draw_folding(design, generator, wide=wide)
         try:
-            program = lower(random_parameters(design, generator), random_images(design, generator))
+            parameters, images = random_parameters(design, generator), random_images(design, generator)
+            program = lower(settled(parameters, images, generator.spawn(1)[0]), images)
         except ProgramError:
             continue
         layers = network_layers(design)
