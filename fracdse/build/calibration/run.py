@@ -6,6 +6,7 @@ networks. The next draw is generated while Yosys works on the last one.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -137,7 +138,7 @@ def _synthesised(draw: Draw, seed: int, options: SynthesisOptions) -> list[Point
             network=draw.name,
             name=layer,
             unit=kind,
-            parameters=parameters,  # type: ignore[arg-type]
+            parameters=json.loads(json.dumps(parameters)),  # as they are read back: tuples are lists
             lut=sum(unit.lut for unit in total),
             lut_memory=sum(unit.lut_memory for unit in total),
             ff=sum(unit.ff for unit in total),
