@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from fracdse.topology import GatedConvSpec
+
 Memory = Literal["logic", "lutram", "bram", "mixed"]
 """Where a layer's weights are: `mixed` is block RAM but for the bits that `fracdse.mixed_weights` takes out of it."""
 
@@ -14,6 +16,8 @@ BLOCK_MEMORIES: tuple[Memory, ...] = ("bram", "mixed")
 SLICED_KERNEL = 3
 STEM_SLICES = (1, 3, 9)
 _FEWEST_CHANNELS_A_SLICE = 4
+_SI_SLACK_PIXELS = 22
+_FEW_ROWS = 4
 
 
 def legal_slices(in_channels: int, kernel: int) -> tuple[int, ...]:
@@ -30,9 +34,23 @@ def codes_a_beat(in_channels: int, slices: int, producer_lanes: int) -> int:
     return producer_lanes if slices > 1 and group % producer_lanes == 0 else in_channels
 
 
-def queued_codes(in_channels: int, slices: int, arriving: int, queued_pixels: int) -> int:
-    """Return the codes a beat behind the queue in front of a convolution, if any: a slice's, put together there."""
-    return SLICED_KERNEL * in_channels // slices if queued_pixels and arriving < in_channels else arriving
+def queued_pixels(spec: GatedConvSpec, slices: int) -> int:
+    """Return the least number of pixels that wait in front of a layer's convolution, 0 for none.
+
+    A strided layer idles while an even row arrives and works through the odd one: a row of codes evens that out.
+    Beside an SI branch, a 1×1 convolution waits for the branch's window. A sliced window of a map of few rows is full
+    as long as the lane works on it: with a pixel in front of it the layer before can go on.
+    """
+    if spec.stride > 1:
+        return spec.in_width
+    if spec.kernel == 1 and spec.si is not None:
+        return spec.in_width + _SI_SLACK_PIXELS
+    return int(slices > 1 and spec.in_height <= _FEW_ROWS)
+
+
+def queued_codes(in_channels: int, slices: int, arriving: int, queued: int) -> int:
+    """Return the codes a beat behind a queue: a slice's, put together there; what arrives where nothing is queued."""
+    return SLICED_KERNEL * in_channels // slices if queued and arriving < in_channels else arriving
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The codes that wait in front of a convolution, and how many: layers work in bursts."""
+"""The codes that wait in front of a convolution, because layers work in bursts."""
 
 from __future__ import annotations
 
@@ -8,24 +8,6 @@ from amaranth.lib.wiring import In, Out
 
 from fracdse.accelerator.stream_fifo import StreamFifo
 from fracdse.accelerator.streams import lanes_stream
-from fracdse.topology import GatedConvSpec
-
-_SI_SLACK_PIXELS = 22
-_FEW_ROWS = 4
-
-
-def code_pixels(spec: GatedConvSpec, slices: int) -> int:
-    """Return the least number of pixels that wait in front of a layer's convolution, 0 for none.
-
-    A strided layer idles while an even row arrives and works through the odd one: a row of codes evens that out.
-    Beside an SI branch, a 1×1 convolution waits for the branch's window. A sliced window of a map of few rows is full
-    as long as the lane works on it: with a pixel in front of it the layer before can go on.
-    """
-    if spec.stride > 1:
-        return spec.in_width
-    if spec.kernel == 1 and spec.si is not None:
-        return spec.in_width + _SI_SLACK_PIXELS
-    return int(slices > 1 and spec.in_height <= _FEW_ROWS)
 
 
 class CodeQueue(wiring.Component):

@@ -7,7 +7,6 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from fracdse.accelerator.arithmetic import signed_bits
-from fracdse.accelerator.code_queue import code_pixels
 from fracdse.accelerator.folded_engine import FoldedEngine
 from fracdse.accelerator.schedule import Schedule
 from fracdse.accelerator.sliced_engine import SlicedEngine
@@ -15,7 +14,7 @@ from fracdse.accelerator.streams import lanes_stream
 from fracdse.accelerator.unrolled_engine import UNROLLED_STEPS, UnrolledEngine
 from fracdse.accelerator.window import Window
 from fracdse.accelerator.window_types import WindowGeometry
-from fracdse.folding import LayerFolding, codes_a_beat, queued_codes
+from fracdse.folding import LayerFolding, codes_a_beat, queued_codes, queued_pixels
 from fracdse.program.model import GatedConvProgram
 from fracdse.topology import GatedConvSpec
 
@@ -48,7 +47,7 @@ class GatedConv(wiring.Component):
     ) -> None:
         self.spec, self.program, self.folding, self.producer = spec, program, folding, producer
         self.codes_arriving = codes_a_beat(spec.in_channels, folding.slices, producer.lanes)
-        self.queued_pixels = code_pixels(spec, folding.slices)
+        self.queued_pixels = queued_pixels(spec, folding.slices)
         self.codes = queued_codes(spec.in_channels, folding.slices, self.codes_arriving, self.queued_pixels)
         self.y_bits = sum_bits(spec, program)
         self.geometry = WindowGeometry.of(spec)

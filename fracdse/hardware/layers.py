@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fracdse.design import Design, InputLayer, WeightMemory
-from fracdse.folding import Folding, LayerFolding, codes_a_beat, queued_codes
+from fracdse.folding import Folding, LayerFolding, codes_a_beat, queued_codes, queued_pixels
 from fracdse.hardware.registry import Unit
 from fracdse.hardware.reorder import fifo_banks
-from fracdse.hardware.units.codes import code_pixels
 from fracdse.hardware.units.post import sum_width
 from fracdse.program.fixed_point import pooled_bits
 from fracdse.topology import ClassifierSpec, GatedConvSpec, LayerSpec, PoolSpec, StemSpec
@@ -130,11 +129,6 @@ def units_between(
             classifier["use_dsp"] = False
         return (Unit("pool", "pool", pool), Unit(spec.name, "classifier", classifier))
     return ()
-
-
-def queued_pixels(spec: GatedConvSpec, slices: int) -> int:
-    """Return the pixels that wait in front of a convolution, 0 for none."""
-    return code_pixels(spec.in_height, spec.in_width, spec.kernel, spec.stride, spec.si is not None, slices)
 
 
 def shared_units(specs: Sequence[FoldedSpec]) -> tuple[Unit, ...]:

@@ -86,17 +86,23 @@ def _chunks(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
 
 def residuals(parameters: NetworkParameters, images: NDArray[np.uint8]) -> Iterator[FloatMap]:
     """Yield the residual after the stem and after each gated convolution."""
-    stem = topology(parameters.design)[0]
-    assert isinstance(stem, StemSpec)
-    encoded = thermometer(images, stem.levels, stem.resolution)
-    residual = _affine(convolve(encoded, parameters.stem.weight, stem.stride), parameters.stem.norm)
+    residual = first_residual(parameters, images)
     yield residual
     for spec, layer in zip(gated_convs(parameters.design), parameters.convs, strict=True):
-        residual = _gated_conv(spec, layer, residual)
+        residual = next_residual(spec, layer, residual)
         yield residual
 
 
-def _gated_conv(spec: GatedConvSpec, layer: GatedConvParameters, residual: FloatMap) -> FloatMap:
+def first_residual(parameters: NetworkParameters, images: NDArray[np.uint8]) -> FloatMap:
+    """Return the residual after the stem."""
+    stem = topology(parameters.design)[0]
+    assert isinstance(stem, StemSpec)
+    encoded = thermometer(images, stem.levels, stem.resolution)
+    return _affine(convolve(encoded, parameters.stem.weight, stem.stride), parameters.stem.norm)
+
+
+def next_residual(spec: GatedConvSpec, layer: GatedConvParameters, residual: FloatMap) -> FloatMap:
+    """Return the residual after a gated convolution, given the one before it."""
     quantised = quantise_levels(residual, 2)
     leading = np.where(quantised > 0, np.float32(1), np.float32(-1))
     out_msb = convolve(leading, layer.weight, spec.stride) * np.float32(2 / 3)

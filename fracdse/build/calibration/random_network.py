@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from fracdse.parameters import (
     SIParameters,
     StemParameters,
 )
-from fracdse.program.float_reference import residuals
+from fracdse.program.float_reference import first_residual, next_residual
 from fracdse.topology import GatedConvSpec, PoolSpec, SIBranchSpec, StemSpec, gated_convs, topology
 
 FloatArray = NDArray[np.float32]
@@ -64,24 +63,30 @@ def settled(
     """
     if not parameters.design.network.batch_norm:
         return parameters
-    shifts_only = parameters.design.network.power_of_two
-    for index in range(-1, len(parameters.convs)):
-        residual = next(islice(residuals(parameters, images), index + 1, None))
-        wanted = _LAST_SPREAD if index == len(parameters.convs) - 1 else _SPREAD
-        norm = parameters.stem.norm if index < 0 else parameters.convs[index].norm_out
-        raw = (residual - norm.shift) / norm.scale
-        spread = np.maximum(raw.std((0, 1, 2)), 1e-3)
-        scale = wanted * generator.lognormal(0, _SPREAD_OF_SPREADS, len(spread)) / spread
-        scale = _powers(scale) if shifts_only else scale.astype(np.float32)
-        mean = _normal(generator, len(spread), 0, 0.3)
-        new = Affine(scale, (mean - scale * raw.mean((0, 1, 2))).astype(np.float32))
-        if index < 0:
-            parameters = replace(parameters, stem=replace(parameters.stem, norm=new))
-        else:
-            convs = list(parameters.convs)
-            convs[index] = replace(convs[index], norm_out=new)
-            parameters = replace(parameters, convs=tuple(convs))
-    return parameters
+    *inner, last = zip(gated_convs(parameters.design), parameters.convs, strict=True)
+    stem = parameters.stem
+    norm = _settled_norm(stem.norm, first_residual(parameters, images), _SPREAD, parameters.design, generator)
+    parameters = replace(parameters, stem=replace(stem, norm=norm))
+    residual = first_residual(parameters, images)
+    convs = []
+    for (spec, layer), wanted in [*((each, _SPREAD) for each in inner), (last, _LAST_SPREAD)]:
+        found = next_residual(spec, layer, residual)
+        norm = _settled_norm(layer.norm_out, found, wanted, parameters.design, generator)
+        convs.append(replace(layer, norm_out=norm))
+        residual = next_residual(spec, convs[-1], residual)
+    return replace(parameters, convs=tuple(convs))
+
+
+def _settled_norm(
+    norm: Affine, residual: FloatArray, wanted: float, design: Design, generator: np.random.Generator
+) -> Affine:
+    """Return the norm in place of one that gave `residual`, so that channels spread around `wanted`."""
+    raw = (residual - norm.shift) / norm.scale
+    spread = np.maximum(raw.std((0, 1, 2)), 1e-3)
+    scale = wanted * generator.lognormal(0, _SPREAD_OF_SPREADS, len(spread)) / spread
+    scale = _powers(scale) if design.network.power_of_two else scale.astype(np.float32)
+    mean = _normal(generator, len(spread), 0, 0.3)
+    return Affine(scale, (mean - scale * raw.mean((0, 1, 2))).astype(np.float32))
 
 
 def random_images(design: Design, generator: np.random.Generator, count: int = 2) -> NDArray[np.uint8]:

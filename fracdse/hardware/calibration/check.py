@@ -16,10 +16,7 @@ from fracdse.hardware.calibration.simulated import SimulatedNetwork, read_simula
 from fracdse.hardware.coefficients import Coefficients
 from fracdse.hardware.engine import engine_parameters, engine_resources
 from fracdse.hardware.engine_cycles import engine_cycles
-from fracdse.hardware.estimate import (
-    CYCLES_HALF_WIDTH,
-    LATENCY_HALF_WIDTH,
-)
+from fracdse.hardware.estimate import CYCLES_HALF_WIDTH, LATENCY_HALF_WIDTH
 
 
 @dataclass(frozen=True)

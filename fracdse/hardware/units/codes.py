@@ -6,18 +6,6 @@ from fracdse.hardware.memory_luts import power_of_two_at_least, stream_luts
 from fracdse.hardware.terms import UnitTerms
 from fracdse.memories import stream_bram18, stream_lutram_bits
 
-_SI_SLACK_PIXELS = 22
-_FEW_ROWS = 4
-
-
-def code_pixels(in_height: int, in_width: int, kernel: int, stride: int, si: bool, slices: int) -> int:
-    """Return the pixels that a layer's queue must hold, 0 for none; as fracdse.accelerator.code_queue.code_pixels."""
-    if stride > 1:
-        return in_width
-    if kernel == 1 and si:
-        return in_width + _SI_SLACK_PIXELS
-    return int(slices > 1 and in_height <= _FEW_ROWS)
-
 
 def codes_terms(channels: int, pixels: int, arriving: int = 0) -> UnitTerms:
     """Count a queue of at least `pixels` beats of `channels` two-bit codes, put together of `arriving` unless 0."""
