@@ -6,7 +6,8 @@ linear classifier. A new body is a new function here; a new kind of layer is a n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from fracdse.design import Design, Interaction
 from fracdse.errors import ConfigError
@@ -14,6 +15,8 @@ from fracdse.errors import ConfigError
 _RESNET_BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 _MOBILENET_CHANNEL_FACTORS = (1, 2, 4, 4, 8, 8, 16, 16, 16, 16, 16, 16, 32, 32)
 _MOBILENET_STRIDED_BLOCKS = (1, 3, 5, 11)
+# Residual words of so many bits or fewer are narrow: sums of several layers on one scale would be too coarse.
+NARROW_WORD_BITS = 14
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class GatedConvSpec:
     batch_norm: bool
     clip_bits: int
     codebook_bits: int
+    feeds_pool: bool = False
 
     @property
     def expansion(self) -> int:
@@ -104,6 +108,14 @@ class GatedConvSpec:
     def fan_in(self) -> int:
         """Binary products of one output element in one pass."""
         return self.in_channels * self.kernel * self.kernel
+
+    def rescales_residual(self, feature_bits: int) -> bool:
+        """Tell whether the layer always brings its residual to a scale of its own.
+
+        Codes have another scale than words, the last layer's residuals span more than all before, and words of few
+        bits have none to give away. Other layers do so only where their ranges ask for it.
+        """
+        return self.shortcut_bits > 0 or self.feeds_pool or feature_bits <= NARROW_WORD_BITS
 
 
 @dataclass(frozen=True)
@@ -168,7 +180,7 @@ def _residual(design: Design, stem_stride: int, first_stride: int, blocks: tuple
                 name = f"stage{stage + 1}.block{block}.conv{conv}"
                 layers.append(_gated(design, name, channels, out, height, width, kernel=3, stride=stride))
                 channels, height, width = out, height // stride, width // stride
-    return (*layers, *_head(design, channels, height, width))
+    return (*_feeding_pool(layers), *_head(design, channels, height, width))
 
 
 def _mobilenet(design: Design) -> tuple[LayerSpec, ...]:
@@ -182,7 +194,7 @@ def _mobilenet(design: Design) -> tuple[LayerSpec, ...]:
         layers.append(_gated(design, f"block{block}.conv3x3", inp, inp, height, width, kernel=3, stride=stride))
         height, width = height // stride, width // stride
         layers.append(_gated(design, f"block{block}.conv1x1", inp, out, height, width, kernel=1, stride=1))
-    return (*layers, *_head(design, out, height, width))
+    return (*_feeding_pool(layers), *_head(design, out, height, width))
 
 
 def _stem(design: Design, channels: int, stride: int) -> StemSpec:
@@ -219,6 +231,12 @@ def _gated(
         net.clip_bits,
         net.codebook_bits,
     )
+
+
+def _feeding_pool(layers: Sequence[LayerSpec]) -> tuple[LayerSpec, ...]:
+    *inner, last = layers
+    assert isinstance(last, GatedConvSpec)
+    return (*inner, replace(last, feeds_pool=True))
 
 
 def _head(design: Design, channels: int, height: int, width: int) -> tuple[PoolSpec, ClassifierSpec]:

@@ -72,7 +72,7 @@ def own_units(spec: FoldedSpec, folding: LayerFolding, words: Words) -> tuple[Un
         "channels": spec.out_channels, "lanes": lanes, "sum_bits": sum_width(spec.fan_in, spec.clip_bits),
         "feature_bits": words.feature_bits, "constant_bits": words.constant_bits,
         "shortcut_bits": spec.shortcut_bits, "power_of_two": spec.power_of_two, "elastic_link": spec.elastic_link,
-        "si_bits": words.feature_bits if spec.si else 0,
+        "si_bits": words.feature_bits if spec.si else 0, "rescaled": spec.rescales_residual(words.feature_bits),
     }  # fmt: skip
     kind = "gated_conv" if folding.slices == 1 else "sliced_conv"
     return (Unit(spec.name, kind, conv), Unit(spec.name, "post", post))
@@ -85,6 +85,7 @@ def units_between(
     if isinstance(spec, GatedConvSpec):
         activation = {
             "channels": producer_channels, "lanes": producer.lanes, "feature_bits": words.feature_bits,
+            "power_of_two": spec.power_of_two,
         }  # fmt: skip
         arriving = codes_a_beat(spec.in_channels, folding.slices, producer.lanes)
         if arriving < spec.in_channels:

@@ -67,7 +67,8 @@ def plan_scales(parameters: NetworkParameters, ranges: Sequence[LayerRange]) -> 
     while len(scales) < len(ranges):
         first = len(scales)
         start = _start(parameters, specs, scales, steps[first])
-        alphas = _longest_chain(start, gains[first:], specs[first:], steps[first:], word_bits)
+        within = next((i for i in range(first, len(specs)) if specs[i].rescales_residual(word_bits)), len(specs))
+        alphas = _longest_chain(start, gains[first:within], specs[first:within], steps[first:], word_bits)
         factor: RealArray | None = start.slope / alphas[0]
         if np.all(factor == 1) and first:
             factor = None
@@ -140,7 +141,7 @@ def _longest_chain(
     best = _scaled(relative, steps, _LARGEST_SHIFT - word_bits)
     for gain, spec in zip(gains, specs, strict=True):
         relative.append(gain * np.tile(relative[-1], spec.expansion))
-        if spec.shortcut_bits or not np.all(relative[-1]):
+        if not np.all(relative[-1]):
             break
         longer = _scaled(relative, steps, _LARGEST_SHIFT - word_bits)
         if not _fine_enough(longer, steps, fine):

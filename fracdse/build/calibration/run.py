@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,7 @@ Units = tuple[Unit, ...]
 # A sample takes so many units each out of so many networks.
 _SAMPLED_NETWORKS = 3
 _SAMPLED_UNITS = 5
+_SHARE_WITHOUT_NORMS = 0.1
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,8 @@ def _draw_network(generator: np.random.Generator, family: str, *, wide: bool) ->
     while True:
         design = draw_design(generator, wide=wide)
         folding = draw_folding(design, generator, wide=wide)
+        if generator.spawn(1)[0].random() < _SHARE_WITHOUT_NORMS:
+            design = replace(design, network=replace(design.network, batch_norm=False))
         try:
             parameters, images = random_parameters(design, generator), random_images(design, generator)
             program = lower(settled(parameters, images, generator.spawn(1)[0]), images)

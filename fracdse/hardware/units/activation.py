@@ -6,7 +6,9 @@ from fracdse.hardware.memory_luts import table_steps, uneven_bits
 from fracdse.hardware.terms import UnitTerms
 
 
-def activation_terms(channels: int, lanes: int, feature_bits: int, whole_pixels: bool = True) -> UnitTerms:
+def activation_terms(
+    channels: int, lanes: int, feature_bits: int, power_of_two: bool, whole_pixels: bool = True
+) -> UnitTerms:
     """Count the quantiser of a layer's input, in the order and lanes of the layer that made it.
 
     Where codes leave as they come, nothing is held.

@@ -28,6 +28,7 @@ def post_terms(
     power_of_two: bool,
     elastic_link: bool,
     si_bits: int,
+    rescaled: bool,
 ) -> UnitTerms:
     """Count the post unit of one layer; `si_bits` is the width of the SI branch's output, 0 without one.
 
