@@ -8,6 +8,8 @@ from typing import Any
 
 from fracdse.errors import StudyError
 
+LAST_CHANNELS = 8
+
 
 @dataclass(frozen=True)
 class LayerGates:
@@ -16,11 +18,17 @@ class LayerGates:
     `largest_lane_count[p]` is the mean, over output pixels, of the largest number of open gates in any of p lanes,
     where lane i holds the channels c ≡ i (mod p): the cycles of the trailing-bit pass of a pixel. It is given for every
     divisor p of the layer's output channels.
+
+    `last_open` are the open fractions of the last channels, `LAST_CHANNELS` at most, in their order: what a lane waits
+    for at the end of a pixel. `shut_fraction` is the share of pixels without an open gate, for which a trailing-bit pass
+    takes a cycle all the same. Neither is there where it was not counted: nothing, and 0.
     """
 
     name: str
     open_fraction: float
     largest_lane_count: Mapping[int, float]
+    last_open: tuple[float, ...] = ()
+    shut_fraction: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -69,4 +77,5 @@ class GateStatistics:
 
 def _layer_of(plain: Mapping[str, Any]) -> LayerGates:
     counts = {int(lanes): float(count) for lanes, count in plain["largest_lane_count"].items()}
-    return LayerGates(str(plain["name"]), float(plain["open_fraction"]), counts)
+    last = tuple(map(float, plain.get("last_open", ())))
+    return LayerGates(str(plain["name"]), float(plain["open_fraction"]), counts, last, float(plain.get("shut_fraction", 0)))

@@ -37,8 +37,14 @@ CONTROL_RESET = 1 << 1
 STATUS_BUSY = 1 << 0
 STATUS_DONE = 1 << 1
 ADDRESS_BITS = 12
+_LEAST_GATE_COUNTER_SLOTS = 4
 
 
 def gate_counter_address(layer: int) -> int:
     """Return the byte address of the low word of the number of open gates of gated convolution `layer` (0 first)."""
     return Register.GATES + 8 * layer
+
+
+def gate_counter_slots(layers: int) -> int:
+    """Return the cycles in which every layer's counter of open gates is emptied once."""
+    return max(_LEAST_GATE_COUNTER_SLOTS, layers)

@@ -14,8 +14,9 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from fracdse.registers import gate_counter_slots
+
 TOTAL_BITS = 64
-_LEAST_SLOTS = 4
 
 
 class GateCounters(wiring.Component):
@@ -26,7 +27,7 @@ class GateCounters(wiring.Component):
 
     def __init__(self, channels: Sequence[int]) -> None:
         self._channels = channels
-        self.slots = max(_LEAST_SLOTS, len(channels))
+        self.slots = gate_counter_slots(len(channels))
         ports = {"clear": In(1), "slot": Out(range(self.slots)), "total": Out(TOTAL_BITS)}
         for index, count in enumerate(channels):
             ports[f"open_{index}"] = In(range(count + 1))

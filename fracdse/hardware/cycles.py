@@ -69,7 +69,8 @@ def conv_cycles(
         KeyError: The statistics hold no count for these lanes.
     """
     if folding.slices > 1:
-        return spec.out_height * _sliced_row_cycles(spec, folding.slices, trailing_cycles(spec, folding, gates))
+        trailing = trailing_cycles(spec, folding, gates)
+        return spec.out_height * _sliced_row_cycles(spec, folding.slices, trailing, gates.last_open if gates else ())
     steps = spec.out_channels // folding.lanes
     empty = int(spec.kernel == 3 and spec.stride == 1)
     if is_unrolled(steps, folding.weight_memory):
@@ -111,10 +112,10 @@ def trailing_cycles(spec: GatedConvSpec, folding: LayerFolding, gates: LayerGate
         return PRIOR_OPEN_FRACTION * spec.out_channels if gates is None else gates.largest_lane_count[1]
     if gates is None:
         return expected_trailing_cycles(spec.out_channels, folding.lanes)
-    return max(1.0, gates.largest_lane_count[folding.lanes])
+    return max(1.0, gates.largest_lane_count[folding.lanes] + gates.shut_fraction)
 
 
-def _sliced_row_cycles(spec: GatedConvSpec, slices: int, trailing: float) -> float:
+def _sliced_row_cycles(spec: GatedConvSpec, slices: int, trailing: float, last_open: Sequence[float]) -> float:
     """Return the cycles of a row of outputs by one lane that takes `slices` cycles for a fan-in.
 
     It visits the columns inside the image, pauses for the words of the pixels that arrive, and waits for a pixel's last
@@ -128,7 +129,7 @@ def _sliced_row_cycles(spec: GatedConvSpec, slices: int, trailing: float) -> flo
     row = float(_LATE_PIXELS_OF_A_STRIDED_ROW if spec.stride > 1 else 0)
     for pixels, columns in ((edges, SLICED_KERNEL - 1), (spec.out_width - edges, SLICED_KERNEL)):
         job = groups * columns
-        idle = idle_cycles(spec.out_channels, job, to_gate, opened)
+        idle = idle_cycles(spec.out_channels, job, to_gate, opened, last_open)
         row += pixels * (job * (spec.out_channels + trailing) + arrivals + idle)
     return row
 
@@ -149,21 +150,25 @@ def chain_cycles(specs: Sequence[FoldedSpec], foldings: Sequence[LayerFolding], 
     """Return the cycles from frame to frame: those of the slowest layer.
 
     The last row of a 3×3 window goes along with the next frame's first row. The stem begins a frame with a pause of a
-    row, in which an unrolled first layer has used up what it got: there the last row goes by itself.
+    row. A first layer that has used up what it got by then runs its last row by itself: an unrolled one always, another
+    one where the stem sets the rate. The stem then waits for what of that row the pause and a pixel do not hide.
 
     Args:
         specs: Stem, gated convolutions, classifier.
         foldings: Theirs.
         cycles: Cycles a frame of each by itself.
     """
-    first, folding = specs[1], foldings[1]
+    stem, first, folding = specs[0], specs[1], foldings[1]
+    assert isinstance(stem, StemSpec)
     assert isinstance(first, GatedConvSpec)
-    alone = 0.0
+    slowest = max(cycles)
     if first.kernel == 3 and first.stride == 1 and folding.slices == 1:
-        steps = first.out_channels // folding.lanes
-        if is_unrolled(steps, folding.weight_memory):
-            alone = cycles[1] / first.out_height
-    return max(cycles[1] + alone, *cycles)
+        row = cycles[1] / first.out_height
+        pixel = stem.out_channels // foldings[0].lanes * foldings[0].slices
+        slowest = max(slowest, cycles[0] + row - (first.in_width + 1) - pixel)
+        if is_unrolled(first.out_channels // folding.lanes, folding.weight_memory):
+            slowest = max(slowest, cycles[1] + row)
+    return slowest
 
 
 def latency_cycles(specs: Sequence[FoldedSpec], foldings: Sequence[LayerFolding], cycles: Sequence[float]) -> float:

@@ -14,6 +14,7 @@ from fracdse.design import Design, InputLayer, WeightMemory
 from fracdse.folding import Folding, LayerFolding, codes_a_beat, queued_codes, queued_pixels
 from fracdse.hardware.registry import Unit
 from fracdse.hardware.reorder import fifo_banks
+from fracdse.hardware.units.control import counter_bits
 from fracdse.hardware.units.post import sum_width
 from fracdse.program.fixed_point import pooled_bits
 from fracdse.topology import ClassifierSpec, GatedConvSpec, LayerSpec, PoolSpec, StemSpec
@@ -134,8 +135,8 @@ def units_between(
 
 def shared_units(specs: Sequence[FoldedSpec]) -> tuple[Unit, ...]:
     """Return the units that belong to no layer: control."""
-    gated = sum(isinstance(spec, GatedConvSpec) for spec in specs)
-    return (Unit("system", "control", {"gated_layers": gated}),)
+    channels = [spec.out_channels for spec in specs if isinstance(spec, GatedConvSpec)]
+    return (Unit("system", "control", {"gated_layers": len(channels), "counter_bits": counter_bits(channels)}),)
 
 
 def folded_specs(layers: Sequence[LayerSpec]) -> tuple[FoldedSpec, ...]:

@@ -26,6 +26,18 @@ def stream_luts(width: int, depth: int) -> int:
     return ram_luts(bits, depth) if bits else 0
 
 
+def stream_choices(width: int, depth: int) -> int:
+    """Return the LUTs that choose among the parts of a FIFO or line buffer that is deeper than one LUTRAM."""
+    bits = stream_lutram_bits(width, depth)
+    wide = depth > 64 and 8 * -(-bits // 7) * -(-depth // 64) < 4 * bits * -(-depth // 128)
+    return bits * choice_luts(-(-depth // 64)) if wide else 0
+
+
+def choice_luts(options: int) -> int:
+    """Return the LUTs a bit of a choice among some words: one for four of them."""
+    return -(-(options - 1) // 3)
+
+
 def rom_luts(width: int, entries: int) -> int:
     """Return the LUTs of a table of random constants behind one index.
 

@@ -8,19 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fracdse.gates import GateStatistics, LayerGates
+from fracdse.gates import LAST_CHANNELS, GateStatistics, LayerGates
 
 BoolMap = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class GateCounts:
-    """Sums over the output pixels of some images: of open gates, and of the largest lane's for each number of lanes."""
+    """Sums over the output pixels of some images: of open gates, and of the largest lane's for each number of lanes.
+
+    `last` are the open gates of each of the last channels, `shut` the pixels without an open gate.
+    """
 
     pixels: int
     channels: int
     open: int
     largest: dict[int, int]
+    last: tuple[int, ...]
+    shut: int
 
     @classmethod
     def of(cls, gates: BoolMap) -> GateCounts:
@@ -28,11 +33,21 @@ class GateCounts:
         rows = np.ascontiguousarray(gates.reshape(-1, gates.shape[-1]).T).view(np.uint8)
         channels, pixels = rows.shape
         largest = {lanes: int(count.sum(dtype=np.int64)) for lanes, count in _largest_counts(rows).items()}
-        return cls(pixels, channels, int(np.count_nonzero(rows)), largest)
+        last = tuple(int(np.count_nonzero(row)) for row in rows[-LAST_CHANNELS:])
+        shut = pixels - int(np.count_nonzero(rows.any(0)))
+        return cls(pixels, channels, int(np.count_nonzero(rows)), largest, last, shut)
 
     def __add__(self, other: GateCounts) -> GateCounts:
         largest = {lanes: count + other.largest[lanes] for lanes, count in self.largest.items()}
-        return GateCounts(self.pixels + other.pixels, self.channels, self.open + other.open, largest)
+        last = tuple(count + more for count, more in zip(self.last, other.last, strict=True))
+        return GateCounts(
+            self.pixels + other.pixels,
+            self.channels,
+            self.open + other.open,
+            largest,
+            last,
+            self.shut + other.shut,
+        )
 
 
 def divisors(channels: int) -> list[int]:
@@ -60,6 +75,8 @@ def statistics(names: Sequence[str], counts: Sequence[GateCounts], images: int) 
             name,
             count.open / (count.pixels * count.channels),
             {lanes: count.largest[lanes] / count.pixels for lanes in sorted(count.largest)},
+            tuple(opened / count.pixels for opened in count.last),
+            count.shut / count.pixels,
         )
         for name, count in zip(names, counts, strict=True)
     )

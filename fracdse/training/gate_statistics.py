@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from fracdse.design import Design
-from fracdse.gates import GateStatistics, LayerGates
+from fracdse.gates import LAST_CHANNELS, GateStatistics, LayerGates
 from fracdse.topology import gated_convs
 
 
@@ -19,6 +20,8 @@ class _Counts:
     gates: int = 0
     pixels: int = 0
     largest: dict[int, Tensor | int] = field(default_factory=dict)
+    shut: Tensor | int = 0
+    last: Tensor = field(default_factory=lambda: torch.zeros(()))
 
 
 class GateCounter:
@@ -42,6 +45,9 @@ class GateCounter:
             # Lane i holds the channels c ≡ i (mod lanes), so the last axis of this view is the lane.
             largest = flat.view(-1, channels // lanes, lanes).sum(1).amax(1)
             counts.largest[lanes] = counts.largest.get(lanes, 0) + largest.sum()
+            if lanes == channels:
+                counts.shut = counts.shut + (largest == 0).sum()
+        counts.last = counts.last + flat[:, -LAST_CHANNELS:].sum(0)
 
     def statistics(self) -> GateStatistics:
         """Return what was seen so far."""
@@ -50,6 +56,8 @@ class GateCounter:
                 name,
                 float(counts.open_gates) / counts.gates,
                 {lanes: float(total) / counts.pixels for lanes, total in counts.largest.items()},
+                tuple((counts.last / counts.pixels).tolist()),
+                float(counts.shut) / counts.pixels,
             )
             for name, counts in self._layers.items()
         )

@@ -112,8 +112,8 @@ def test_words_that_saturate_are_warned_of_with_their_share():
 
 
 def test_words_too_narrow_to_keep_the_class_are_warned_of():
-    design = small_design(colours=3, feature_bits=6, constant_bits=6)
-    parameters, images = random_parameters(design, 4), random_images(design, 40)
+    design = small_design(colours=3, classes=10, feature_bits=6, constant_bits=6)
+    parameters, images = random_parameters(design, 0), random_images(design, 40)
     report = lowering_report(parameters, lower(parameters, images), images)
     assert report.agreement < 0.9
     assert f"{report.agreement:.1%}" in report.warnings[-1]

@@ -34,8 +34,8 @@ from fracdse.program.model import Program
 Talk = Callable[[str], None]
 Units = tuple[Unit, ...]
 # A sample takes so many units each out of so many networks.
-_SAMPLED_NETWORKS = 3
-_SAMPLED_UNITS = 5
+_SAMPLED_NETWORKS = 6
+_SAMPLED_UNITS = 4
 _SHARE_WITHOUT_NORMS = 0.1
 
 

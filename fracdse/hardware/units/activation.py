@@ -14,15 +14,18 @@ def activation_terms(
     Where codes leave as they come, nothing is held.
     """
     steps = channels // lanes
+    # Thresholds of power-of-two scales are powers of two times one number: most of their bits are 0.
+    form = "shifted" if power_of_two else "multiplied"
     held = 2 * channels * (2 if steps == 1 else 1) if whole_pixels else 0
     return UnitTerms(
         "activation",
         lut={
-            "compare_bits": lanes * feature_bits,
-            **table_steps("thresholds", lanes * feature_bits, steps),
+            f"{form}_compare_bits": lanes * feature_bits,
+            **table_steps(f"{form}_thresholds", lanes * feature_bits, steps),
             "held": held if steps == 1 else 0,
             "uneven_bits": uneven_bits(steps),
             "lanes": lanes,
+            "whole": int(whole_pixels),
             "one": 1,
         },
         ff={
@@ -30,6 +33,8 @@ def activation_terms(
             "kept": 2 * lanes * (steps - 1) if whole_pixels else 0,
             "word_bits": lanes * feature_bits,
             "lanes": lanes,
+            "index_bits": (steps - 1).bit_length(),
+            "whole_index_bits": whole_pixels * (steps - 1).bit_length(),
             "one": 1,
         },
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from fracdse.folding import Memory
-from fracdse.hardware.memory_luts import power_of_two_at_least, rom_luts, stream_luts, table_steps
+from fracdse.hardware.memory_luts import choice_luts, power_of_two_at_least, rom_luts, stream_luts, table_steps
 from fracdse.hardware.multipliers import product_dsps
 from fracdse.hardware.terms import UnitTerms
-from fracdse.memories import bram18, stream_bram18
+from fracdse.memories import bram18, stream_bram18, stream_lutram_bits
 from fracdse.program.fixed_point import LOGIT_BITS, classifier_weight_bits
 
 
@@ -31,6 +31,7 @@ def classifier_terms(
         lut={
             "sent_bits": lanes * LOGIT_BITS * (lanes > 1),
             "features": stream_luts(*feature_memory),
+            "chosen_bits": pooled_bits * choice_luts(producer_lanes),
             **table_steps("weights", 0 if blocks else lanes * weight_bits, words),
             "biases": lanes * rom_luts(LOGIT_BITS, groups),
             "lane_bits": lanes * LOGIT_BITS,
@@ -40,9 +41,12 @@ def classifier_terms(
         },
         ff={
             "lane_bits": lanes * LOGIT_BITS,
-            "product_bits": lanes * (weight_bits + pooled_bits),
+            "table_bits": 0 if blocks else lanes * weight_bits,
+            "feature_bits": stream_lutram_bits(*feature_memory),
+            "chosen_bits": pooled_bits * (producer_lanes > 1),
             "shifted_bits": 0 if use_dsp else lanes * weight_bits * (pooled_bits + 2),
             "address": words.bit_length(),
+            "groups": groups.bit_length(),
             "one": 1,
         },
         bram18=(bram18(lanes * weight_bits, words) if blocks else 0) + stream_bram18(*feature_memory),

@@ -14,7 +14,7 @@ from fracdse.hardware.compressor import (
     fused_lane_count,
     stored_lane_count,
 )
-from fracdse.hardware.memory_luts import power_of_two_at_least, ram_luts, rom_luts, uneven_bits
+from fracdse.hardware.memory_luts import power_of_two_at_least, ram_luts, rom_luts, table_steps, uneven_bits
 from fracdse.hardware.terms import UnitTerms
 from fracdse.hardware.units.post import sum_width
 from fracdse.memories import bram18
@@ -24,8 +24,6 @@ FUSED_STEPS = 8
 UNROLLED_STEPS = 2
 LARGEST_RELAXED_WIDTH = 16
 _MANY_STEPS = 30
-# Beyond so many entries a table of weights no longer takes one LUT a bit.
-_SHALLOW_STEPS = 48
 BALANCED_ROWS = 512
 _CYCLES_AROUND_THE_TREE = 5
 
@@ -153,17 +151,18 @@ def _folded(
     queues += ram_luts(lanes * counts, power_of_two_at_least(slots))
     sizes = chain_sizes(taps)
     words = steps << borders if balanced else steps
+    # A lane of one step and one word knows its weights: products with them are wires.
+    constant = not fused and (steps == 1 if stored else words == 1 or len(moved) == taps)
     return UnitTerms(
         "gated_conv",
         lut={
             "parities": sum(bits // 3 for bits in sizes) if fused else taps // 3,
             "tree": lanes * tree.luts if fused else 0,
-            "stored_tree": lanes * tree.luts if stored and steps > 1 else 0,
-            "constant_stored_tree": lanes * tree.luts if stored and steps == 1 else 0,
-            "block_tree": lanes * tree.luts if blocks else 0,
+            "stored_tree": lanes * tree.luts if stored and not constant else 0,
+            "block_tree": lanes * tree.luts if blocks and not constant else 0,
+            "constant_stored_tree": lanes * tree.luts if constant else 0,
             "adder_bits": lanes * tree.adder_bits,
-            "weight_table": lanes * rom_luts(taps, steps) if stored else 0,
-            "deep_weight_table": lanes * taps if stored and steps > _SHALLOW_STEPS else 0,
+            **table_steps("weights", lanes * taps if stored else 0, steps),
             "moved_weight_table": lanes * sum(bit.luts for bit in moved),
             "moved_weights": lanes * len(moved),
             "plane": column,
@@ -177,7 +176,8 @@ def _folded(
             "folded": 1,
         },
         ff={
-            "tree": lanes * tree.registers,
+            "tree": 0 if constant else lanes * tree.registers,
+            "constant_stored_tree": lanes * tree.registers if constant else 0,
             "chain": sum(bits for level, bits in enumerate(sizes) if level and level % 3 == 0) if fused else 0,
             # Bits that are the same function of the step are one register.
             "weight_word": min(lanes * taps, 2 ** min(steps, _MANY_STEPS) - 2) if stored else 0,

@@ -39,42 +39,62 @@ def post_terms(
     shortcut = shortcut_bits or feature_bits
     # Where scales are powers of two all products are shifts, but for the codes of a shortcut of more than two bits.
     multiplied = int(not power_of_two)
-    link, coded = int(elastic_link), int(shortcut_bits > 0)
+    link = int(elastic_link)
     y_bits = LINKED_BITS if elastic_link else sum_bits
     scaled = int(power_of_two and shortcut_bits > _SHIFTED_SHORTCUT_BITS)
-    # Words of few bits often have to change their scale: the residual is shifted then, by how much training decides.
-    narrow = int(feature_bits <= _NARROW_WORD_BITS and not coded)
+    words, sums, codes = lanes * feature_bits, lanes * y_bits, lanes * shortcut_bits
+    plain, coded, moved = int(not shortcut_bits), int(shortcut_bits > 0), int(rescaled)
+    index, shifted = (steps - 1).bit_length(), int(power_of_two)
+    # A product with a lane's only constant is additions.
+    single = multiplied * int(steps == 1)
     # What multiplies, what multiplies twice and what shifts differ in how words, sums and links go through them.
-    form = "shifted" if power_of_two else "linked" if elastic_link else "multiplied"
-    words, sums, links = lanes * feature_bits, lanes * sum_bits, link * lanes * (shortcut + y_bits)
+    form = "shifted" if power_of_two else "linked" if elastic_link else "single" if single else "multiplied"
     lut = {
-        f"{form}_word_bits": words,
-        f"{form}_sum_bits": sums,
-        f"{form}_link_bits": links,
+        f"{form}_words": plain * words,
+        f"{form}_coded_words": coded * words,
+        f"{form}_sums": lanes * sum_bits,
         f"{form}_split_table": lanes * rom_luts(y_bits, steps),
         f"{form}_one": 1,
-        "narrow_words": narrow * words,
+        "multiplier_table": multiplied * lanes * rom_luts(constant_bits, 2 * steps),
+        **table_steps("offsets", words, 2 * steps),
+        "rescaled_words": plain * moved * words,
+        "rescaled_sums": moved * sums,
+        "scaled_words": scaled * words,
         "si_bits": lanes * si_bits,
-        **table_steps("constants", words, steps),
+        "link_words": link * lanes * (shortcut + y_bits),
         "link_table": link * lanes * rom_luts(shortcut + 2 * constant_bits, steps),
     }
     ff = {
-        "word_bits": words,
-        "narrow_words": narrow * words,
-        "coded_words": coded * words,
-        "sum_bits": sums,
-        "si_bits": lanes * si_bits,
-        "link_bits": links,
+        "words": words,
+        "residual_words": plain * words * (1 - link),
+        "codes": codes * (1 - link),
+        "index": index,
         "lanes": lanes,
         "one": 1,
-        "shortcut_bits": lanes * shortcut,
-        "single_step_words": words * (steps == 1),
-        "index_bits": steps.bit_length(),
+        "rescaled_words": plain * moved * words,
+        "rescaled_sums": moved * sums,
+        "rescaled_si": moved * lanes * si_bits,
+        "rescaled_index": moved * index,
+        "rescaled_lanes": moved * lanes,
+        "si_lanes": lanes * (si_bits > 0),
+        "shifted_words": shifted * words,
+        "shifted_sums": shifted * sums,
+        "shifted_index": shifted * index,
+        "scaled_words": scaled * words,
+        "single_products": single * lanes * (y_bits + constant_bits),
+        "single_words": single * words,
+        "link_sums": link * lanes * (sum_bits + y_bits),
+        "link_words": link * lanes * shortcut,
+        "link_plain_words": link * plain * words,
+        "shifted_link_words": shifted * link * lanes * shortcut,
+        "link_si": link * lanes * si_bits,
+        "link_index": link * index,
+        "link_one": link,
     }
     return UnitTerms(
         "post",
         lut={name: float(count) for name, count in lut.items()},
-        ff={f"{form}_{name}": float(count) for name, count in ff.items()},
+        ff={name: float(count) for name, count in ff.items()},
         dsp=lanes
         * (
             multiplied * product_dsps(y_bits, constant_bits)

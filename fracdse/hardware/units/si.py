@@ -8,7 +8,7 @@ synthesis.
 from __future__ import annotations
 
 from fracdse.design import Interaction
-from fracdse.hardware.memory_luts import ram_luts, rom_luts, stream_luts
+from fracdse.hardware.memory_luts import rom_luts, table_steps
 from fracdse.hardware.multipliers import product_dsps
 from fracdse.hardware.terms import UnitTerms
 from fracdse.memories import stream_bram18
@@ -16,6 +16,7 @@ from fracdse.memories import stream_bram18
 NARROWEST_DSP_PRODUCT = 9
 _SLACK_PIXELS = 16
 _INPUT_MULTIPLIER_BITS = 18
+_CHOICES_A_LUT = 4
 
 
 def si_terms(
@@ -48,19 +49,20 @@ def si_terms(
         "si",
         lut={
             "word_bits": producer_lanes * scaled,
-            "input_tables": producer_lanes * rom_luts(scaled, in_channels // producer_lanes),
-            "outer_tables": producer_lanes * width * rom_luts(bits, in_channels // producer_lanes)
-            + lanes * width * rom_luts(constant_bits, steps),
+            **table_steps("inputs", producer_lanes * (scaled + width * bits), producer_steps),
+            **table_steps("expands", lanes * ((width + 1) * constant_bits + bits), steps),
             "inner_tables": inner * rom_luts(bits, rounds),
-            "tap_bits": taps * width * bits,
-            "sum_bits": (inner + outer) * sums,
+            "tap_choices": taps * width * bits * -(-rounds // _CHOICES_A_LUT) * (rounds > 1),
+            "squeeze_adders": width * (producer_lanes - 1) * sums,
+            "inner_adders": (inner - width) * sums,
+            "expand_adders": lanes * (width - 1) * (bits + constant_bits),
+            "sums": width * sums,
             "lut_products": narrow * (inner * (rounds > 1) + squeezes * (producer_steps > 1)) * bits * bits,
-            "constant_products": (inner * (rounds == 1) + squeezes * (producer_steps == 1)) * bits * bits
-            + (lanes * width * bits * constant_bits if steps == 1 else 0)
-            + (producer_lanes * feature_bits * _INPUT_MULTIPLIER_BITS if producer_steps == 1 else 0),
-            "fifos": 2 * ram_luts(width * bits, _SLACK_PIXELS),
-            "lines": stream_luts(2 * width * bits, map_width),
-            "window_bits": 3 * width * bits,
+            "inner_products": inner * (rounds == 1) * bits * bits,
+            "squeeze_products": squeezes * (producer_steps == 1) * bits * bits,
+            "expand_products": lanes * width * bits * constant_bits * (steps == 1),
+            "input_products": producer_lanes * feature_bits * _INPUT_MULTIPLIER_BITS * (producer_steps == 1),
+            "window_bits": width * bits,
             "one": 1,
         },
         ff={
@@ -69,6 +71,12 @@ def si_terms(
             "tap_bits": taps * width * bits,
             "sum_bits": (lanes + 2 * width) * sums,
             "operand_bits": (inner + outer) * bits,
+            # A DSP slice holds its operands' registers and the product's.
+            "inner_products": 2 * bits * inner * (rounds == 1),
+            "squeeze_products": 2 * bits * squeezes * (producer_steps == 1),
+            "expand_products": (bits + constant_bits) * lanes * width * (steps == 1),
+            "input_products": producer_lanes * scaled * (producer_steps == 1),
+            "narrow_products": narrow * 2 * bits * (inner * (rounds > 1) + squeezes * (producer_steps > 1)),
             "one": 1,
         },
         bram18=stream_bram18(2 * width * bits, map_width),
