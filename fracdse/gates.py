@@ -20,8 +20,8 @@ class LayerGates:
     divisor p of the layer's output channels.
 
     `last_open` are the open fractions of the last channels, `LAST_CHANNELS` at most, in their order: what a lane waits
-    for at the end of a pixel. `shut_fraction` is the share of pixels without an open gate, for which a trailing-bit pass
-    takes a cycle all the same. Neither is there where it was not counted: nothing, and 0.
+    for at the end of a pixel. `shut_fraction` is the share of pixels without an open gate, for which a trailing-bit
+    pass takes a cycle all the same. Where they were not counted they are empty and 0.
     """
 
     name: str
@@ -78,4 +78,6 @@ class GateStatistics:
 def _layer_of(plain: Mapping[str, Any]) -> LayerGates:
     counts = {int(lanes): float(count) for lanes, count in plain["largest_lane_count"].items()}
     last = tuple(map(float, plain.get("last_open", ())))
-    return LayerGates(str(plain["name"]), float(plain["open_fraction"]), counts, last, float(plain.get("shut_fraction", 0)))
+    return LayerGates(
+        str(plain["name"]), float(plain["open_fraction"]), counts, last, float(plain.get("shut_fraction", 0))
+    )

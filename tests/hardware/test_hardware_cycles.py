@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from fracdse.design import Design, ImageFormat, NetworkChoices
 from fracdse.folding import Folding, LayerFolding
 from fracdse.gates import GateStatistics, LayerGates
-from fracdse.hardware.cycles import conv_cycles, expected_trailing_cycles
+from fracdse.hardware.cycles import chain_cycles, conv_cycles, expected_trailing_cycles
+from fracdse.hardware.layers import folded_specs
+from fracdse.hardware.network import network_layers
 from fracdse.hardware.options import choices, divisors
 from fracdse.hardware.totals import network_totals
 from fracdse.topology import gated_convs
@@ -42,6 +44,18 @@ def test_more_lanes_never_take_more_cycles() -> None:
 def test_measured_gates_take_the_place_of_the_prior() -> None:
     gates = LayerGates(SPEC.name, 0.3, {4: 2.5})
     assert conv_cycles(SPEC, LayerFolding("", 4, "bram"), gates) == 32 * 32 * (4 + 2.5) + 2 * 32
+    shut = LayerGates(SPEC.name, 0.3, {4: 2.5}, (), 0.25)
+    assert conv_cycles(SPEC, LayerFolding("", 4, "bram"), shut) == 32 * 32 * (4 + 2.75) + 2 * 32
+
+
+def test_the_stem_waits_for_a_first_layer_that_runs_its_last_row_by_itself() -> None:
+    """Simulated: 616 cycles a frame, 12×12 pixels of 8 channels, 2 lanes in the stem, 8 in the first layer."""
+    design = Design(ImageFormat(12, 12, 1, 4), NetworkChoices(depth=8, width=8, thermometer_resolution=64))
+    specs = folded_specs(network_layers(design))
+    foldings = [LayerFolding(spec.name, 8, "lutram") for spec in specs]
+    foldings[0] = LayerFolding("stem", 2, "lutram")
+    own = [601.0, 396.0, *[300.0] * (len(specs) - 2)]
+    assert chain_cycles(specs, foldings, own) == 601 + 396 / 12 - 13 - 4
 
 
 def test_an_unrolled_layer_takes_two_cycles_a_column() -> None:

@@ -35,6 +35,14 @@ def test_short_jobs_hide_a_part_of_the_wait() -> None:
     assert idle_cycles(2, job=4, to_gate=6, opened=1.0) == 2
 
 
+def test_channels_that_always_or_never_open_at_the_end_of_a_pixel_decide_the_wait() -> None:
+    """Jobs of channels that open are done while the last gates come; without them the lane just waits."""
+    assert idle_cycles(16, 3, 13, 0.5, (0.0,) * 8) == 13
+    assert idle_cycles(16, 3, 13, 0.5, (1.0,) * 8) == 7
+    assert idle_cycles(16, 3, 13, 0.5, (0.5,) * 8) == pytest.approx(idle_cycles(16, 3, 13, 0.5))
+    assert idle_cycles(2, 4, 6, 0.0, (1.0, 1.0)) == 2
+
+
 @given(
     channels=st.integers(1, 64),
     job=st.integers(2, 40),

@@ -74,3 +74,14 @@ def test_channels_that_open_together_are_put_in_different_lanes():
 def test_lanes_that_do_not_divide_the_channels_are_refused():
     with pytest.raises(ProgramError, match="lanes = 3 does not divide 8 channels"):
         balanced_order(np.ones((4, 8), bool), 3)
+
+
+def test_the_last_channels_and_pixels_without_an_open_gate_are_counted():
+    gates = np.zeros((6, 12), bool)
+    gates[:3, 11] = True
+    gates[2:4, 5] = True
+    (layer,) = statistics(["l"], [GateCounts.of(gates)], 1).layers
+    assert layer.last_open == (0, 2 / 6, 0, 0, 0, 0, 0, 3 / 6)
+    assert layer.shut_fraction == 2 / 6
+    (narrow,) = statistics(["l"], [GateCounts.of(gates[:, 10:])], 1).layers
+    assert narrow.last_open == (0, 0.5)

@@ -19,6 +19,7 @@ from fracdse.program.piecewise import two_lines
 from fracdse.program.report import lowering_report
 from fracdse.program.scales import plan_scales
 from fracdse.program.validation import check_program
+from fracdse.topology import gated_convs
 
 OPTIONS = [
     {},
@@ -146,6 +147,18 @@ def test_scales_follow_the_batch_norms_within_a_chain():
         carried = np.tile(before.alpha, len(after.alpha) // len(before.alpha)) * layer.norm_out.scale
         factor = 1 if after.factor is None else after.factor
         np.testing.assert_allclose(after.alpha * factor, carried, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("bits", "always"), [(16, [False] * 5 + [True]), (14, [True] * 6), (24, [False] * 5 + [True])])
+def test_the_last_layer_and_all_of_narrow_words_have_scales_as_fine_as_their_ranges_allow(bits, always):
+    design = small_design(feature_bits=bits, constant_bits=bits)
+    assert [spec.rescales_residual(bits) for spec in gated_convs(design)] == always
+    parameters, images = random_parameters(design, 0), random_images(design, 20)
+    scales = plan_scales(parameters, residual_ranges(parameters, images))[1:]
+    for scale, own in zip(scales, always, strict=True):
+        used = scale.half / np.abs(scale.alpha) / 2 ** (bits - 1)
+        assert used.max() < 1
+        assert used.min() > 0.44 or not own
 
 
 def test_words_are_centred_on_zero_so_that_a_middle_threshold_is_their_sign():

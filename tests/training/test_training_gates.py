@@ -21,6 +21,9 @@ def test_lane_counts_equal_a_plain_count():
     for lanes, mean in layer.largest_lane_count.items():
         counts = [gates[:, lane::lanes].sum(1) for lane in range(lanes)]
         assert mean == pytest.approx(torch.stack(counts).amax(0).double().mean().item())
+    last = gates[:, -8:].double().mean((0, 2, 3)).tolist()
+    assert layer.last_open == pytest.approx(last)
+    assert layer.shut_fraction == pytest.approx((~gates.any(1)).double().mean().item())
 
 
 def test_evaluation_reports_gates_logits_and_predictions():
