@@ -86,7 +86,7 @@ def units_between(
     if isinstance(spec, GatedConvSpec):
         activation = {
             "channels": producer_channels, "lanes": producer.lanes, "feature_bits": words.feature_bits,
-            "power_of_two": spec.power_of_two,
+            "power_of_two": spec.power_of_two, "batch_norm": spec.batch_norm,
         }  # fmt: skip
         arriving = codes_a_beat(spec.in_channels, folding.slices, producer.lanes)
         if arriving < spec.in_channels:

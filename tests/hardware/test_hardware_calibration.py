@@ -12,6 +12,8 @@ from fracdse.hardware.calibration.refit import refit
 from fracdse.hardware.coefficients import coefficient_files, coefficients_for, hand_counted, read_coefficients
 from fracdse.hardware.registry import unit_terms
 
+ACTIVATION = {"channels": 16, "lanes": 4, "feature_bits": 16, "power_of_two": False, "batch_norm": True}
+
 
 def synthetic_points(networks: int, noise: float, seed: int = 1) -> list[Point]:
     """Make activation units whose LUTs and flip-flops follow known coefficients, with noise."""
@@ -19,9 +21,9 @@ def synthetic_points(networks: int, noise: float, seed: int = 1) -> list[Point]:
     points = []
     for network in range(networks):
         for lanes in (1, 2, 4, 8):
-            parameters = {"channels": 8 * int(generator.integers(1, 5)), "lanes": lanes, "feature_bits": 16}
+            parameters = ACTIVATION | {"channels": 8 * int(generator.integers(1, 5)), "lanes": lanes}
             terms = unit_terms("activation", parameters)
-            lut = 2.0 * terms.lut["compare_bits"] + 0.5 * terms.lut["thresholds_over_1"] + 20
+            lut = 2.0 * terms.lut["multiplied_compare_bits"] + 0.5 * terms.lut["multiplied_thresholds_over_1"] + 20
             ff = 1.0 * terms.ff["held"] + 1.5 * terms.ff["word_bits"] + 10
             factor = 1 + noise * generator.standard_normal(2)
             points.append(
@@ -90,7 +92,7 @@ def test_a_refit_keeps_formulas_that_have_no_points() -> None:
     assert fitted.lut["gated_conv"] == base.lut["gated_conv"]
     assert fitted.lut["activation"].points > 0
     assert 0.01 < fitted.lut["activation"].half_width < 0.15
-    assert fitted.predict(unit_terms("activation", {"channels": 16, "lanes": 4, "feature_bits": 16}), "lut") > 0
+    assert fitted.predict(unit_terms("activation", ACTIVATION), "lut") > 0
 
 
 def test_a_few_points_only_scale_the_hand_counted_formula() -> None:
@@ -132,4 +134,4 @@ def test_a_formula_without_a_coefficient_says_which() -> None:
     base = coefficients_for("xcup")
     empty = base.model_copy(update={"lut": {}})
     with pytest.raises(ConfigError, match="unit 'activation'"):
-        empty.predict(unit_terms("activation", {"channels": 8, "lanes": 1, "feature_bits": 16}), "lut")
+        empty.predict(unit_terms("activation", ACTIVATION), "lut")

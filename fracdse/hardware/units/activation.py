@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from fracdse.hardware.memory_luts import table_steps, uneven_bits
+from fracdse.hardware.memory_luts import rom_luts, table_steps, uneven_bits
 from fracdse.hardware.terms import UnitTerms
+
+_APART, _MERGED = 4, 16
 
 
 def activation_terms(
-    channels: int, lanes: int, feature_bits: int, power_of_two: bool, whole_pixels: bool = True
+    channels: int, lanes: int, feature_bits: int, power_of_two: bool, batch_norm: bool, whole_pixels: bool = True
 ) -> UnitTerms:
     """Count the quantiser of a layer's input, in the order and lanes of the layer that made it.
 
@@ -22,6 +24,11 @@ def activation_terms(
         lut={
             f"{form}_compare_bits": lanes * feature_bits,
             **table_steps(f"{form}_thresholds", lanes * feature_bits, steps),
+            # A table of 10 to 32 thresholds is mapped together with its comparator, which is dearer than apart.
+            f"{form}_merged_thresholds": lanes * feature_bits * (_APART < steps <= _MERGED),
+            # Without batch norms residuals are not centred, and the middle threshold is no longer the word's sign.
+            "middle_bits": 0 if batch_norm else lanes * feature_bits,
+            "middle_table": 0 if batch_norm else lanes * rom_luts(feature_bits, steps),
             "held": held if steps == 1 else 0,
             "uneven_bits": uneven_bits(steps),
             "lanes": lanes,

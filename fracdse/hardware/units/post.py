@@ -44,15 +44,16 @@ def post_terms(
     scaled = int(power_of_two and shortcut_bits > _SHIFTED_SHORTCUT_BITS)
     words, sums, codes = lanes * feature_bits, lanes * y_bits, lanes * shortcut_bits
     plain, coded, moved = int(not shortcut_bits), int(shortcut_bits > 0), int(rescaled)
-    index, shifted = (steps - 1).bit_length(), int(power_of_two)
-    # A product with a lane's only constant is additions.
-    single = multiplied * int(steps == 1)
+    # A lane of one step shifts by wires, and multiplies by additions.
+    index, shifted, single = (steps - 1).bit_length(), int(power_of_two and steps > 1), multiplied * int(steps == 1)
     # What multiplies, what multiplies twice and what shifts differ in how words, sums and links go through them.
-    form = "shifted" if power_of_two else "linked" if elastic_link else "single" if single else "multiplied"
+    form = "shifted" if shifted else "linked" if elastic_link else "multiplied"
+    tables = int(steps > 1)
     lut = {
-        f"{form}_words": plain * words,
-        f"{form}_coded_words": coded * words,
-        f"{form}_sums": lanes * sum_bits,
+        "single_words": (1 - tables) * words,
+        f"{form}_words": tables * plain * words,
+        f"{form}_coded_words": tables * coded * words,
+        f"{form}_sums": tables * lanes * sum_bits,
         f"{form}_split_table": lanes * rom_luts(y_bits, steps),
         f"{form}_one": 1,
         "multiplier_table": multiplied * lanes * rom_luts(constant_bits, 2 * steps),
@@ -62,6 +63,7 @@ def post_terms(
         "scaled_words": scaled * words,
         "si_bits": lanes * si_bits,
         "link_words": link * lanes * (shortcut + y_bits),
+        "shifted_link_words": shifted * link * lanes * shortcut,
         "link_table": link * lanes * rom_luts(shortcut + 2 * constant_bits, steps),
     }
     ff = {
