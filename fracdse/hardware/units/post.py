@@ -9,7 +9,6 @@ from fracdse.program.fixed_point import LINKED_BITS
 
 # Codes of two bits are thirds, which the scales of a layer take up; finer ones need a product.
 _SHIFTED_SHORTCUT_BITS = 2
-_NARROW_WORD_BITS = 14
 
 
 def sum_width(fan_in: int, clip_bits: int) -> int:
@@ -33,7 +32,8 @@ def post_terms(
     """Count the post unit of one layer; `si_bits` is the width of the SI branch's output, 0 without one.
 
     A DSP slice holds its operands' registers, the product's and the sum's, and the adder behind the product: in logic
-    remain the tables, the sum of offset and residual, and the saturation.
+    remain the tables, the sum of offset and residual, and the saturation. `rescaled` layers bring their residual to
+    another scale first: a stage of registers and a choice of shifts.
     """
     steps = channels // lanes
     shortcut = shortcut_bits or feature_bits
