@@ -32,7 +32,7 @@ _BATCH_CHARACTERS = 250_000
 _BATCH_UNITS = 12
 _BOX = re.compile(r"unit\d+\.\d+$")
 # ABC9 maps what the RTL describes: its restructuring before the mapping takes tables and parities apart, which costs a
-# tenth of a convolution's LUTs and a level (docs/accelerator.md).
+# tenth of a convolution's LUTs and a level (docs/hardware-model.md).
 _SCRIPT = """\
 scratchpad -copy abc9.script.default.fast abc9.script
 read_rtlil units.il

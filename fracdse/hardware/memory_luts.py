@@ -17,7 +17,17 @@ def ram_luts(width: int, depth: int) -> int:
         return min(8 * -(-width // 14), 2 * width)
     if depth <= 64:
         return min(8 * -(-width // 7), 2 * width)
-    return min(8 * -(-width // 7) * -(-depth // 64), 4 * width * -(-depth // 128))
+    return min(_wide_luts(width, depth), _narrow_luts(width, depth))
+
+
+def _wide_luts(width: int, depth: int) -> int:
+    """Return the LUTs of a deep memory out of RAM64M8; its parts of 64 words need a choice among them."""
+    return 8 * -(-width // 7) * -(-depth // 64)
+
+
+def _narrow_luts(width: int, depth: int) -> int:
+    """Return the LUTs of a deep memory out of dual-port RAMs of 128 words, a bit each."""
+    return 4 * width * -(-depth // 128)
 
 
 def stream_luts(width: int, depth: int) -> int:
@@ -29,7 +39,7 @@ def stream_luts(width: int, depth: int) -> int:
 def stream_choices(width: int, depth: int) -> int:
     """Return the LUTs that choose among the parts of a FIFO or line buffer that is deeper than one LUTRAM."""
     bits = stream_lutram_bits(width, depth)
-    wide = depth > 64 and 8 * -(-bits // 7) * -(-depth // 64) < 4 * bits * -(-depth // 128)
+    wide = depth > 64 and _wide_luts(bits, depth) < _narrow_luts(bits, depth)
     return bits * choice_luts(-(-depth // 64)) if wide else 0
 
 

@@ -57,6 +57,7 @@ def shortcut_terms(
         memories[pooled, power_of_two_at_least(steps) * (in_width // 2)] += 1
     choices = max(1, sum(banks) // lanes)
     consumer_steps = max(1, in_channels // lanes)
+    uneven = (uneven_bits(steps) > 0) + (uneven_bits(consumer_steps) > 0)
     return UnitTerms(
         "shortcut",
         lut={
@@ -68,8 +69,8 @@ def shortcut_terms(
             "code_bits": producer_lanes * shortcut_bits * feature_bits,
             **_code_tables(producer_lanes * feature_bits, shortcut_bits, steps),
             "uneven_bits": uneven_bits(steps) + uneven_bits(consumer_steps),
-            "uneven": (uneven_bits(steps) > 0) + (uneven_bits(consumer_steps) > 0),
-            "uneven_pixels": ((uneven_bits(steps) > 0) + (uneven_bits(consumer_steps) > 0)) * pixels.bit_length(),
+            "uneven": uneven,
+            "uneven_pixels": uneven * pixels.bit_length(),
             "lanes": lanes,
             "one": 1,
         },
@@ -82,7 +83,7 @@ def shortcut_terms(
             "pooled_beats": pooled * (steps == 1),
             "columns": in_width.bit_length() * (stride == 2),
             "indices": (steps - 1).bit_length() * (stride == 2 or shortcut_bits > 0),
-            "reads": (max(1, sum(banks) // lanes) - 1).bit_length() * lanes,
+            "reads": (choices - 1).bit_length() * lanes,
             # The last comparison's word goes nowhere.
             "code_words": producer_lanes * max(0, shortcut_bits - 1) * feature_bits,
             "code_bits": producer_lanes * shortcut_bits,

@@ -8,15 +8,13 @@ synthesis.
 from __future__ import annotations
 
 from fracdse.design import Interaction
-from fracdse.hardware.memory_luts import rom_luts, table_steps
+from fracdse.hardware.memory_luts import choice_luts, rom_luts, table_steps
 from fracdse.hardware.multipliers import product_dsps
 from fracdse.hardware.terms import UnitTerms
 from fracdse.memories import stream_bram18
 
 NARROWEST_DSP_PRODUCT = 9
-_SLACK_PIXELS = 16
 _INPUT_MULTIPLIER_BITS = 18
-_CHOICES_A_LUT = 4
 
 
 def si_terms(
@@ -52,7 +50,7 @@ def si_terms(
             **table_steps("inputs", producer_lanes * (scaled + width * bits), producer_steps),
             **table_steps("expands", lanes * ((width + 1) * constant_bits + bits), steps),
             "inner_tables": inner * rom_luts(bits, rounds),
-            "tap_choices": taps * width * bits * -(-rounds // _CHOICES_A_LUT) * (rounds > 1),
+            "tap_choices": taps * width * bits * choice_luts(rounds),
             "squeeze_adders": width * (producer_lanes - 1) * sums,
             "inner_adders": (inner - width) * sums,
             "expand_adders": lanes * (width - 1) * (bits + constant_bits),
