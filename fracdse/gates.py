@@ -20,15 +20,22 @@ class LayerGates:
     divisor p of the layer's output channels.
 
     `last_open` are the open fractions of the last channels, `LAST_CHANNELS` at most, in their order: what a lane waits
-    for at the end of a pixel. `shut_fraction` is the share of pixels without an open gate, for which a trailing-bit
-    pass takes a cycle all the same. Where they were not counted they are empty and 0.
+    for at the end of a pixel; empty where they were not counted.
     """
 
     name: str
     open_fraction: float
     largest_lane_count: Mapping[int, float]
     last_open: tuple[float, ...] = ()
-    shut_fraction: float = 0.0
+
+    @property
+    def shut_fraction(self) -> float:
+        """Share of pixels without an open gate, for which a trailing-bit pass takes a cycle all the same.
+
+        With a lane a channel the busiest lane has one open gate, or none. Where that was not counted, the share is at
+        least this.
+        """
+        return max(0.0, 1.0 - self.largest_lane_count[max(self.largest_lane_count)])
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,4 @@ class GateStatistics:
 def _layer_of(plain: Mapping[str, Any]) -> LayerGates:
     counts = {int(lanes): float(count) for lanes, count in plain["largest_lane_count"].items()}
     last = tuple(map(float, plain.get("last_open", ())))
-    return LayerGates(
-        str(plain["name"]), float(plain["open_fraction"]), counts, last, float(plain.get("shut_fraction", 0))
-    )
+    return LayerGates(str(plain["name"]), float(plain["open_fraction"]), counts, last)

@@ -17,7 +17,7 @@ BoolMap = NDArray[np.bool_]
 class GateCounts:
     """Sums over the output pixels of some images: of open gates, and of the largest lane's for each number of lanes.
 
-    `last` are the open gates of each of the last channels, `shut` the pixels without an open gate.
+    `last` are the open gates of each of the last channels.
     """
 
     pixels: int
@@ -25,7 +25,6 @@ class GateCounts:
     open: int
     largest: dict[int, int]
     last: tuple[int, ...]
-    shut: int
 
     @classmethod
     def of(cls, gates: BoolMap) -> GateCounts:
@@ -34,20 +33,12 @@ class GateCounts:
         channels, pixels = rows.shape
         largest = {lanes: int(count.sum(dtype=np.int64)) for lanes, count in _largest_counts(rows).items()}
         last = tuple(int(np.count_nonzero(row)) for row in rows[-LAST_CHANNELS:])
-        shut = pixels - int(np.count_nonzero(rows.any(0)))
-        return cls(pixels, channels, int(np.count_nonzero(rows)), largest, last, shut)
+        return cls(pixels, channels, int(np.count_nonzero(rows)), largest, last)
 
     def __add__(self, other: GateCounts) -> GateCounts:
         largest = {lanes: count + other.largest[lanes] for lanes, count in self.largest.items()}
         last = tuple(count + more for count, more in zip(self.last, other.last, strict=True))
-        return GateCounts(
-            self.pixels + other.pixels,
-            self.channels,
-            self.open + other.open,
-            largest,
-            last,
-            self.shut + other.shut,
-        )
+        return GateCounts(self.pixels + other.pixels, self.channels, self.open + other.open, largest, last)
 
 
 def divisors(channels: int) -> list[int]:
@@ -76,7 +67,6 @@ def statistics(names: Sequence[str], counts: Sequence[GateCounts], images: int) 
             count.open / (count.pixels * count.channels),
             {lanes: count.largest[lanes] / count.pixels for lanes in sorted(count.largest)},
             tuple(opened / count.pixels for opened in count.last),
-            count.shut / count.pixels,
         )
         for name, count in zip(names, counts, strict=True)
     )

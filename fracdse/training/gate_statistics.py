@@ -20,7 +20,6 @@ class _Counts:
     gates: int = 0
     pixels: int = 0
     largest: dict[int, Tensor | int] = field(default_factory=dict)
-    shut: Tensor | int = 0
     last: Tensor = field(default_factory=lambda: torch.zeros(()))
 
 
@@ -45,8 +44,6 @@ class GateCounter:
             # Lane i holds the channels c ≡ i (mod lanes), so the last axis of this view is the lane.
             largest = flat.view(-1, channels // lanes, lanes).sum(1).amax(1)
             counts.largest[lanes] = counts.largest.get(lanes, 0) + largest.sum()
-            if lanes == channels:
-                counts.shut = counts.shut + (largest == 0).sum()
         counts.last = counts.last + flat[:, -LAST_CHANNELS:].sum(0)
 
     def statistics(self) -> GateStatistics:
@@ -57,7 +54,6 @@ class GateCounter:
                 float(counts.open_gates) / counts.gates,
                 {lanes: float(total) / counts.pixels for lanes, total in counts.largest.items()},
                 tuple((counts.last / counts.pixels).tolist()),
-                float(counts.shut) / counts.pixels,
             )
             for name, counts in self._layers.items()
         )

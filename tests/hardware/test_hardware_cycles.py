@@ -44,7 +44,7 @@ def test_more_lanes_never_take_more_cycles() -> None:
 def test_measured_gates_take_the_place_of_the_prior() -> None:
     gates = LayerGates(SPEC.name, 0.3, {4: 2.5})
     assert conv_cycles(SPEC, LayerFolding("", 4, "bram"), gates) == 32 * 32 * (4 + 2.5) + 2 * 32
-    shut = LayerGates(SPEC.name, 0.3, {4: 2.5}, (), 0.25)
+    shut = LayerGates(SPEC.name, 0.3, {4: 2.5, SPEC.out_channels: 0.75})
     assert conv_cycles(SPEC, LayerFolding("", 4, "bram"), shut) == 32 * 32 * (4 + 2.75) + 2 * 32
 
 

@@ -82,6 +82,6 @@ def test_the_last_channels_and_pixels_without_an_open_gate_are_counted():
     gates[2:4, 5] = True
     (layer,) = statistics(["l"], [GateCounts.of(gates)], 1).layers
     assert layer.last_open == (0, 2 / 6, 0, 0, 0, 0, 0, 3 / 6)
-    assert layer.shut_fraction == 2 / 6
+    assert layer.shut_fraction == pytest.approx(2 / 6)
     (narrow,) = statistics(["l"], [GateCounts.of(gates[:, 10:])], 1).layers
     assert narrow.last_open == (0, 0.5)
