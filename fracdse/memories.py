@@ -17,6 +17,8 @@ StreamMemory = Literal["lutram", "bram"]
 BRAM_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
 """(width, depth) of one RAMB18 with one write port and one read port."""
 
+_BITS_OF_32_WORDS, _BITS_OF_64_WORDS = 14, 7
+
 LUTS_PER_BRAM18 = 64
 """Exchange rate between LUTs and block memory: the XCZU3EG has 70,560 LUTs and 432 RAMB18, 163 a block."""
 
@@ -43,11 +45,19 @@ def bram18(width: int, depth: int) -> int:
     return len(bram_columns(width, depth)) * bram_rows(depth)
 
 
+def lutram_parts(depth: int) -> tuple[int, int]:
+    """Return (parts, bits of eight LUTs) of a distributed memory: parts of 32 words where they are fewer bits to store.
+
+    So does Yosys: equal to its LUTs of memory on all stored shortcuts, queues of codes and sliced windows.
+    """
+    of_32, of_64 = -(-depth // 32), -(-depth // 64)
+    return (of_32, _BITS_OF_32_WORDS) if of_32 < 2 * of_64 else (of_64, _BITS_OF_64_WORDS)
+
+
 def lutram_luts(width: int, depth: int) -> int:
     """Return the LUTs of a distributed memory with one write and one read port, without its output multiplexer."""
-    if depth <= 32:
-        return 8 * -(-width // 14)
-    return 8 * -(-width // 7) * -(-depth // 64)
+    parts, bits = lutram_parts(depth)
+    return 8 * -(-width // bits) * parts
 
 
 @lru_cache(maxsize=100_000)

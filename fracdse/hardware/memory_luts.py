@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-from fracdse.memories import stream_lutram_bits
+from fracdse.memories import lutram_luts, lutram_parts, stream_lutram_bits
 
-_TABLE_SIZES = (1, 2, 4, 8, 16, 32)
-
-
-def ram_luts(width: int, depth: int) -> int:
-    """Return the LUTs of a memory with one write and one asynchronous read port, without output multiplexers.
-
-    Wide words take RAM32M16 or RAM64M8, eight LUTs for 14 or 7 bits; narrow ones a dual-port RAM a bit: two LUTs up to
-    64 words, four up to 128 and eight up to 256 (UG574).
-    """
-    if depth <= 32:
-        return min(8 * -(-width // 14), 2 * width)
-    if depth <= 64:
-        return min(8 * -(-width // 7), 2 * width)
-    return min(_wide_luts(width, depth), _narrow_luts(width, depth))
-
-
-def _wide_luts(width: int, depth: int) -> int:
-    """Return the LUTs of a deep memory out of RAM64M8; its parts of 64 words need a choice among them."""
-    return 8 * -(-width // 7) * -(-depth // 64)
-
-
-def _narrow_luts(width: int, depth: int) -> int:
-    """Return the LUTs of a deep memory out of dual-port RAMs of 128 words, a bit each."""
-    return 4 * width * -(-depth // 128)
+_TABLE_SIZES = (1, 4, 8, 16)
 
 
 def stream_luts(width: int, depth: int) -> int:
     """Return the LUTs of what a FIFO or line buffer holds in LUTRAM."""
     bits = stream_lutram_bits(width, depth)
-    return ram_luts(bits, depth) if bits else 0
+    return lutram_luts(bits, depth) if bits else 0
 
 
 def stream_choices(width: int, depth: int) -> int:
     """Return the LUTs that choose among the parts of a FIFO or line buffer that is deeper than one LUTRAM."""
-    bits = stream_lutram_bits(width, depth)
-    wide = depth > 64 and _wide_luts(bits, depth) < _narrow_luts(bits, depth)
-    return bits * choice_luts(-(-depth // 64)) if wide else 0
+    parts, _ = lutram_parts(depth)
+    return stream_lutram_bits(width, depth) * choice_luts(parts)
 
 
 def choice_luts(options: int) -> int:

@@ -154,7 +154,10 @@ def _with_area(source: ReportText, row: dict[str, str], report: Report) -> Repor
 
 
 def _read_solution(source: ReportText, report: Report) -> Report:
-    """Read the first row, which is the top function, of the table of modules and loops."""
+    """Read the first row, which is the top function, of the table of modules and loops.
+
+    Its one column of cycles and its one of intervals are those of the worst case.
+    """
     if source.text.rstrip().endswith("|"):
         raise source.cut_off("its last line is inside a table")
     table = next((table for table in find_tables(source) if "Slack" in table.columns and "LUT" in table.columns), None)
@@ -169,14 +172,12 @@ def _read_solution(source: ReportText, report: Report) -> Report:
             raise source.missing(_WHAT, f"Modules & Loops {column}")
     latency = _cycles(source, "Latency (cycles)", cells["(cycles)"])
     interval = _cycles(source, "Interval", cells["Interval"])
-    notes = ["the table of modules and loops prints no clock"]
+    notes = ["the table of modules and loops prints no clock", "it prints the longest latency and interval only"]
     if latency is None:
         notes.append("latency is printed as '-' or '?'")
     return replace(
         _with_area(source, cells, report),
-        latency_cycles_min=latency,
         latency_cycles_max=latency,
-        interval_cycles_min=interval,
         interval_cycles_max=interval,
         notes=tuple(notes),
     )

@@ -30,7 +30,7 @@ def read_hls_csynth_xml(source: ReportText) -> Report:
     """Read the report of one function or of a whole solution; both have the same elements.
 
     The XML does not name the tool: before 2020.2 it is Vivado HLS unless the report has a flow target, which only Vitis
-    HLS writes. A latency printed as 'undef' is None, with a note.
+    HLS writes. A latency printed as 'undef' is None, with a note; Vivado HLS 2013 writes no interval.
 
     Raises:
         ReportError: An element that the report must have is missing or unreadable, or the XML is hostile or cut off.
@@ -56,6 +56,7 @@ def read_hls_csynth_xml(source: ReportText) -> Report:
     unit = values.get(_USER + "unit") or "ns"
     version = text(_VERSION)
     worst = cycles("Worst-caseLatency")
+    has_interval = any(_LATENCY + name in values for name in ("Interval-min", "Interval-max"))
     target = text(_USER + "TargetClockPeriod")
     return Report(
         kind="csynth_xml",
@@ -74,8 +75,8 @@ def read_hls_csynth_xml(source: ReportText) -> Report:
         uram=count("URAM") if _AVAILABLE_URAM in values or _AREA + "URAM" in values else None,
         latency_cycles_min=cycles("Best-caseLatency"),
         latency_cycles_max=worst,
-        interval_cycles_min=cycles("Interval-min"),
-        interval_cycles_max=cycles("Interval-max"),
+        interval_cycles_min=cycles("Interval-min") if has_interval else None,
+        interval_cycles_max=cycles("Interval-max") if has_interval else None,
         notes=() if worst is not None else (f"latency is printed as '{values[_LATENCY + 'Worst-caseLatency']}'",),
     )
 

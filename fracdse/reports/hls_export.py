@@ -27,13 +27,14 @@ _VERDICTS = {
     "* No Sequential Path": None,
 }
 _ACHIEVED_ROWS = {
-    "": "CP achieved",  # from ISE
-    "Post-Synthesis": "CP achieved post-synthesis",
-    "Post-Implementation": "CP achieved post-implementation",
-    "RTL Synthesis": "Post-Synthesis",
-    "Place & Route": "Post-Route",
+    "": ("CP achieved",),  # from ISE
+    "Post-Synthesis": ("CP achieved post-synthesis",),
+    "Post-Implementation": ("CP achieved post-implementation",),
+    "RTL Synthesis": ("Post-Synthesis", "Post-Route"),  # 2022.2 calls it so in this table too
+    "Place & Route": ("Post-Route",),
 }
 _AREA, _TIMING, _RUN = "profile/AreaReport/Resources/", "profile/TimingReport/", "profile/RunData/"
+_INFORMATION, _MODULE = "profile/GeneralInfo/item", "profile/RtlModules/RtlModule"
 _AREA_NAMES = ("LUT", "FF", "DSP", "BRAM", "URAM", "SRL")
 
 
@@ -64,7 +65,7 @@ def read_hls_export_text(source: ReportText) -> Report:
     if not is_old:
         rows |= _timing_table(source)
     required = _first_listed(source, rows, "CP required" if is_old else "Target")
-    achieved = _first_listed(source, rows, _ACHIEVED_ROWS[stage])
+    achieved = _first_listed(source, rows, *_ACHIEVED_ROWS[stage])
     tool, version = _tool_and_version(source, rows)
     return Report(
         kind="export",
@@ -88,14 +89,15 @@ def read_hls_export_text(source: ReportText) -> Report:
 
 
 def read_hls_export_xml(source: ReportText) -> Report:
-    """Read an export report as XML; it carries neither the part nor, until 2020, the version.
+    """Read an export report as XML; until 2020 it carries neither the part nor the version.
 
     Raises:
         ReportError: An element that the report must have is missing or unreadable, or the XML is hostile or cut off.
     """
     timing_names = ("TargetClockPeriod", "AchievedClockPeriod", "WNS_FINAL", "TIMING_MET")
     wanted = [_AREA + name for name in _AREA_NAMES] + [_TIMING + name for name in timing_names]
-    values = read_xml_values(source, [*wanted, _RUN + "VIVADO_VERSION", _RUN + "RUN_TYPE"])
+    attributes = {_INFORMATION: ("NAME", "VALUE"), _MODULE: ("IS_TOP", "MODULENAME")}
+    values = read_xml_values(source, [*wanted, _RUN + "VIVADO_VERSION", _RUN + "RUN_TYPE"], attributes)
     rows = {path.rpartition("/")[2]: value for path, value in values.items()}
     target = _first_listed(source, rows, "TargetClockPeriod")
     achieved = _first_listed(source, rows, "AchievedClockPeriod")
@@ -106,7 +108,8 @@ def read_hls_export_xml(source: ReportText) -> Report:
         name=source.name,
         tool="Vivado (HLS export)",
         version=version[0] if version else None,
-        top=_top_in_file_name(source.name),
+        part=values.get(f"{_INFORMATION}[Target device]"),
+        top=values.get(f"{_MODULE}[1]") or _top_in_file_name(source.name),
         design_state=rows.get("RUN_TYPE"),
         lut=_count(source, rows, "LUT"),
         ff=_count(source, rows, "FF"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from fracdse.reports.parts import device_of
 from fracdse.reports.source import ReportText
 
 _VERSION = re.compile(r"v\.?\s?(\d{4}\.\d+(?:\.\d+)*)")
@@ -32,10 +33,15 @@ def first_report(source: ReportText) -> tuple[ReportText, tuple[str, ...]]:
     """Return the first of the Vivado reports that a file holds, with a note where more follow.
 
     Raises:
-        ReportError: The reports that follow are of another design.
+        ReportError: The reports that follow are of another design or device.
     """
     starts = [i for i, line in enumerate(source.lines) if line.startswith(_FIRST_FIELD)]
-    return source.first_of([(start - 1, _fields(source.lines, start).get("Design", "")) for start in starts])
+    return source.first_of([(start - 1, _subject(_fields(source.lines, start))) for start in starts])
+
+
+def _subject(fields: dict[str, str]) -> str:
+    device = device_of(fields["Device"]) if fields.get("Device") else "no device"
+    return f"{fields.get('Design', '')} on {device}"
 
 
 def read_header(source: ReportText, what: str) -> VivadoHeader:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TypeAlias
 from xml.parsers import expat
 
@@ -20,9 +20,16 @@ class _Reader:
     Elements that lead to no wanted one are only counted, which keeps large reports quick.
     """
 
-    def __init__(self, source: ReportText, parser: expat.XMLParserType, wanted: _Branch) -> None:
+    def __init__(
+        self,
+        source: ReportText,
+        parser: expat.XMLParserType,
+        wanted: _Branch,
+        attributes: Mapping[str, tuple[str, str]],
+    ) -> None:
         self.source = source
         self.parser = parser
+        self.attributes = attributes
         self.values: dict[str, str] = {}
         self.branches = [wanted]
         self.path: list[str] = []
@@ -37,6 +44,10 @@ class _Reader:
             return
         name = name.rpartition(":")[2]
         here = self.branches[-1]
+        if (path := "/".join([*self.path, name])) in self.attributes:
+            self._keep_attributes(path, attributes)
+            self.unwanted_depth = 1
+            return
         if not here:
             raise self.source.unreadable(self.path[-1], f"<{name}>", "a value without elements in it")
         if name not in here:
@@ -47,6 +58,12 @@ class _Reader:
         if not here[name]:
             self.pieces = []
             self.parser.CharacterDataHandler = self.text
+
+    def _keep_attributes(self, path: str, attributes: list[str]) -> None:
+        given = dict(zip(attributes[::2], attributes[1::2], strict=True))
+        key, value = (given.get(name, "") for name in self.attributes[path])
+        if len(key) + len(value) <= _VALUE_LIMIT_CHARACTERS:
+            self.values.setdefault(f"{path}[{key}]", value)
 
     def text(self, data: str) -> None:
         self.pieces.append(data)
@@ -66,19 +83,23 @@ class _Reader:
         raise self.source.not_a_report("XML with a document type or entities is not read")
 
 
-def read_xml_values(source: ReportText, wanted: Collection[str]) -> dict[str, str]:
+def read_xml_values(
+    source: ReportText, wanted: Collection[str], attributes: Mapping[str, tuple[str, str]] | None = None
+) -> dict[str, str]:
     """Return the texts of the wanted elements, the first of each.
 
     Args:
         source: The report.
         wanted: Paths such as 'profile/AreaReport/Resources/LUT', none of them within another; namespace prefixes in
             the document do not count.
+        attributes: Of elements that hold values in attributes: the attribute that names a value and the one that holds
+            it. With {"a/item": ("NAME", "VALUE")}, <a><item NAME="n" VALUE="v"/></a> gives {"a/item[n]": "v"}.
 
     Raises:
         ReportError: The document is not well formed, has a document type or entities, or is nested too deep.
     """
     parser = expat.ParserCreate(encoding="utf-8")
-    reader = _Reader(source, parser, _tree(wanted))
+    reader = _Reader(source, parser, _tree([*wanted, *(attributes or {})]), attributes or {})
     parser.buffer_text = True
     parser.ordered_attributes = True
     parser.StartElementHandler = reader.start

@@ -149,9 +149,11 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(command, list(arguments))
 
 
-def own_build(folder: Path, width: int, factor: float, part: str = "xczu3egsbva484-1") -> Design:
+def own_build(
+    folder: Path, width: int, factor: float, part: str = "xczu3egsbva484-1", device: str = "ultra96v2"
+) -> Design:
     """Write a placed report of a design that took `factor` times the estimate, and its sidecar."""
-    design = Design(network=NetworkChoices(depth=8, width=width))
+    design = Design(network=NetworkChoices(depth=8, width=width), device=device)
     figures = estimate(design)
     text = UTILIZATION.replace("KEY", design.key).replace("xczu3egsbva484-1", part)
     text = text.replace("LUTS", str(round(figures.lut.value * factor))).replace("REGS", str(round(figures.ff.value)))
@@ -239,10 +241,45 @@ def test_refit_on_reports_prints_the_error_before_and_after_and_serves_estimates
     before, after = rows
     assert before.startswith("before, Vivado 2019.2, xczu3eg")
     assert rows[before]["median_error"] > 0.2 > 0.01 > rows[after]["median_error"]
-    assert "Vivado 2019.2 was never seen: starting from" in result.stderr
+    assert "Vivado 2019.2 was never seen for xczu3eg: starting from" in result.stderr
     assert (own_coefficients / "vivado-2019.2-xczu3eg.json").exists()
     assert coefficients.coefficients_for("xcup", "xczu3eg").version == "2019.2"
     assert coefficients.coefficients_for("xcup", "xczu7ev").version != "2019.2"
+
+
+def test_refitting_twice_scales_the_same_coefficients(tmp_path: Path, own_coefficients: Path) -> None:
+    builds = tmp_path / "builds"
+    builds.mkdir()
+    own_build(builds, 8, 1.1)
+    assert run("--reports", str(builds)).exit_code == 0
+    path = own_coefficients / "vivado-2019.2-xczu3eg.json"
+    once = path.read_text()
+    result = run("--reports", str(builds), "--format", "json")
+    assert path.read_text() == once
+    sources = [row["source"] for row in json.loads(result.stdout)]
+    assert all(source.startswith("before") for source in sources), "a single build cannot check its own fit"
+
+
+def test_an_interval_of_one_build_is_no_narrower_than_the_model_s(tmp_path: Path, own_coefficients: Path) -> None:
+    design = own_build(tmp_path, 8, 1.1)
+    before = estimate(design).lut
+    builds, _ = collect_builds(tmp_path)
+    fitted = refit_on_builds(builds)[0].coefficients
+    base = coefficients.coefficients_for("xcup")
+    assert fitted.network_half_width["lut"] == pytest.approx(base.network_half_width["lut"] * 2**0.5)
+    assert before.low < before.value
+    term, unscaled = next(iter(base.lut["stem"].coefficients.items()))
+    scaled = fitted.lut["stem"].coefficients[term]
+    assert scaled.value == pytest.approx(unscaled.value * 1.1, rel=1e-3)
+    if unscaled.standard_error is not None:
+        assert scaled.standard_error == pytest.approx(unscaled.standard_error * 1.1, rel=1e-3)
+
+
+def test_a_build_for_an_older_board_is_tied_by_its_device(tmp_path: Path) -> None:
+    """Vivado until about 2020 prints parts of 7-series without 'xc'."""
+    own_build(tmp_path, 4, 1.0, part="7z020clg400-1", device="pynq-z2")
+    builds, notes = collect_builds(tmp_path)
+    assert [build.design.device for build in builds] == ["pynq-z2"], notes
 
 
 def test_reports_that_do_not_belong_are_named(tmp_path: Path) -> None:
@@ -265,6 +302,19 @@ def test_a_build_whose_timing_is_not_met_is_kept_and_named(tmp_path: Path) -> No
     builds, notes = collect_builds(tmp_path)
     assert [build.timing_met for build in builds] == [False]
     assert any("w4_utilization_placed.rpt: kept, but its timing is not met" in note for note in notes)
+
+
+def test_the_routed_timing_counts_where_there_are_two(tmp_path: Path) -> None:
+    design = own_build(tmp_path, 4, 1.0)
+    missed = MISSED_TIMING.replace("KEY", design.key)
+    met = missed.replace("-0.250", " 0.250").replace("-3.000", " 0.000").replace("        17", "         0")
+    met = met.replace("Timing constraints are not met.", "All user specified timing constraints are met.")
+    (tmp_path / "w4_timing_routed.rpt").write_text(missed)
+    (tmp_path / "w4_timing_synth.rpt").write_text(met)
+    assert [build.timing_met for build in collect_builds(tmp_path)[0]] == [False]
+    (tmp_path / "w4_timing_routed.rpt").write_text(met)
+    (tmp_path / "w4_timing_synth.rpt").write_text(missed)
+    assert [build.timing_met for build in collect_builds(tmp_path)[0]] == [True]
 
 
 def test_a_folder_without_own_builds_is_an_error(tmp_path: Path) -> None:

@@ -114,14 +114,19 @@ def test_a_fit_of_two_versions_is_refused() -> None:
     [
         ({"tool": ""}, "tool"),
         ({"network_half_width": {"lut": "wide", "ff": 0.1}}, "network_half_width.lut"),
+        ({"network_half_width": {"ff": 0.1}}, "network_half_width = .*'lut' is missing"),
+        ({"network_half_width": {"lut": -5, "ff": 0.1}}, "network_half_width.lut"),
+        ({"network_half_width": {"lut": 50, "ff": 0.1}}, "network_half_width.lut"),
         ({"lut": {"stem": {"coefficients": {"one": {"value": -3}}, "half_width": 0.1, "points": 3}}}, "lut.stem"),
+        ({"lut": {"stem": {"coefficients": {"one": {"value": 0}}, "half_width": 0.1, "points": 3}}}, "must be positive"),
+        ({"part": "xczu3eg"}, "its name says another one"),
     ],
 )
 def test_a_coefficient_file_edited_into_nonsense_is_named(
     tmp_path: Path, change: dict[str, object], message: str
 ) -> None:
     content = json.loads(coefficient_files()[0].read_text()) | change
-    path = tmp_path / "bad.json"
+    path = tmp_path / "bad-xcup.json"
     path.write_text(json.dumps(content))
     with pytest.raises(ConfigError, match=message):
         read_coefficients(path)

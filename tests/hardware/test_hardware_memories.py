@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fracdse.hardware.memory_luts import ram_luts, rom_luts
-from fracdse.memories import BRAM_SHAPES, LUTS_PER_BRAM18, bram18, bram_columns, bram_rows, stream_columns
+from fracdse.hardware.memory_luts import rom_luts
+from fracdse.memories import BRAM_SHAPES, LUTS_PER_BRAM18, bram18, bram_columns, bram_rows, lutram_luts, stream_columns
 from fracdse.mixed_weights import logic_bits
 
 widths = st.integers(1, 1000)
@@ -26,7 +26,7 @@ def test_more_bits_never_need_fewer_blocks(width: int, depth: int) -> None:
 
 @given(widths, depths)
 def test_luts_of_memories_grow_with_their_width(width: int, depth: int) -> None:
-    assert ram_luts(width + 1, depth) >= ram_luts(width, depth) >= 1
+    assert lutram_luts(width + 1, depth) >= lutram_luts(width, depth) >= 1
     assert rom_luts(width + 1, depth) >= rom_luts(width, depth) >= 0
 
 

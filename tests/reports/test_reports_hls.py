@@ -86,13 +86,15 @@ def test_solution_report_reads_its_first_row() -> None:
         "xcu280-fsvh2892-2L-e",
     )
     assert area(report) == (45298, 5847, 9, 0, None)
-    assert (report.latency_cycles_min, report.interval_cycles_max, report.clock_ns) == (3835, 3836, None)
+    assert (report.latency_cycles_max, report.interval_cycles_max, report.clock_ns) == (3835, 3836, None)
+    assert (report.latency_cycles_min, report.interval_cycles_min) == (None, None)
+    assert "it prints the longest latency and interval only" in report.notes
     assert read_report_text(solution_csynth("-"), "csynth.rpt").latency_cycles_max is None
 
 
 def test_solution_report_whose_header_merges_two_cells() -> None:
     report = read_report_text(merged_solution_csynth(), "csynth.rpt")
-    assert (report.version, report.latency_cycles_min, report.interval_cycles_min) == ("2025.1", 3835, 3836)
+    assert (report.version, report.latency_cycles_max, report.interval_cycles_max) == ("2025.1", 3835, 3836)
     assert area(report) == (45298, 5847, 9, 0, None)
     with pytest.raises(ReportError, match=r"no 'Modules & Loops \(cycles\)'"):
         read_report_text(merged_solution_csynth().replace("(cycles)", "(clocks)"), "csynth.rpt")
@@ -224,6 +226,35 @@ def test_export_xml_of_new_tools_has_the_version_and_uram() -> None:
         read_report_text(text, "export_impl.xml")
     report = read_report_text(text.replace("<SRL>", "<URAM>2</URAM><SRL>"), "export_impl.xml")
     assert (report.version, report.uram, report.top, report.clock_achieved_ns) == ("2024.2", 2, None, None)
+
+
+def test_export_xml_of_new_tools_names_part_and_top() -> None:
+    run = "<RunData><RUN_TYPE>synth</RUN_TYPE><VIVADO_VERSION>v.2022.2</VIVADO_VERSION></RunData>"
+    end = (
+        '<RtlModules><RtlModule IS_TOP="1" MODULENAME="sort"><Resources FF="603"/></RtlModule>'
+        '<RtlModule IS_TOP="0" MODULENAME="inner"/></RtlModules>'
+        '<GeneralInfo><item NAME="Version" VALUE="2022.2"/><item NAME="Target device" VALUE="xcu280-fsvh2892-2L-e"/>'
+        "</GeneralInfo></profile>"
+    )
+    text = export_xml("2.503", run).replace("<SRL>", "<URAM>0</URAM><SRL>").replace("</profile>", end)
+    report = read_report_text(text, "export_syn.xml")
+    assert (report.part, report.top, report.lut) == ("xcu280-fsvh2892-2L-e", "sort", 51224)
+
+
+def test_export_of_synthesis_whose_table_says_post_route() -> None:
+    text = (
+        new_export_text().replace("Place & Route", "RTL Synthesis").replace("| Post-Synthesis | 9.011", "| Other | 1")
+    )
+    report = read_report_text(text, "export_syn.rpt")
+    assert (report.design_state, report.clock_achieved_ns) == ("RTL Synthesis", 9.5)
+
+
+def test_function_report_as_xml_without_an_interval() -> None:
+    text = csynth_xml("2013.2").replace("<Interval-min>426</Interval-min>", "")
+    with pytest.raises(ReportError, match="no 'Interval-min'"):
+        read_report_text(text, "x")
+    report = read_report_text(text.replace("<Interval-max>427</Interval-max>", ""), "x")
+    assert (report.latency_cycles_max, report.interval_cycles_max) == (425, None)
 
 
 def test_clock_of_another_stage_is_not_taken_instead() -> None:

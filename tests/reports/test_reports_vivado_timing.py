@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from report_samples import timing
+from report_samples import aligned, timing, timing_section
 
 from fracdse.errors import ReportError
 from fracdse.reports import read_report_text
@@ -76,6 +76,27 @@ def test_details_that_are_cut_off_are_noticed() -> None:
     for end in (text.index("Max Delay Paths"), text.index("Min Delay Paths"), text.rindex("          slack")):
         with pytest.raises(ReportError, match="cut off"):
             read_report_text(text[:end], "x")
+
+
+def test_groups_without_constraints_may_have_paths_of_one_kind_only() -> None:
+    group = ("(none)", "clk_pl_0", "")
+    table = timing_section("Unconstrained Path Table", aligned(("Path Group", "From Clock", "To Clock"), [group], 3))
+    heading = "Path Group:  (none)\nFrom Clock:  clk_pl_0\n  To Clock:\n\nMax Delay             0 Endpoints\n"
+    heading += "Min Delay            18 Endpoints\n\n"
+    text = timing().replace("-max_paths 10", "-max_paths 10 -report_unconstrained")
+    start = text.index("-" * 96 + "\n| Timing Details")
+    text = text[:start] + table + text[start:]
+    with pytest.raises(ReportError, match="cut off: it has 0 groups without constraints of the 1"):
+        read_report_text(text, "x")
+    with pytest.raises(ReportError, match="1 blocks 'Min Delay Paths' of the 2"):
+        read_report_text(text + heading, "x")
+    paths = "Min Delay Paths\nSlack:  inf\n          slack  inf\n"
+    assert read_report_text(text + heading + paths, "x").wns_ns == 0.331
+
+
+def test_summary_of_setup_paths_alone() -> None:
+    text = timing().replace("-max_paths 10", "-delay_type max -max_paths 10").replace("Min Delay Paths", "")
+    assert read_report_text(text, "x").wns_ns == 0.331
 
 
 def test_details_may_be_left_out_on_purpose() -> None:

@@ -158,6 +158,11 @@ def check_table(rows: Sequence[CheckRow]) -> str:
         covered = "" if row.coverage is None else f"{row.coverage:.0%}"
         lines.append(
             f"{row.resource:<17}{row.source:<{width}}{row.points:>9}{row.median_error:>9.1%}{row.error_95:>9.1%}"
-            f"{row.worst_error:>9.1%}{covered:>9}{row.exact:>9.0%}"
+            f"{row.worst_error:>9.1%}{covered:>9}{_share(row.exact):>9}"
         )
     return "\n".join(lines) + "\n"
+
+
+def _share(value: float) -> str:
+    """Return a share in per cent; only all of them are 100 %."""
+    return f"{value:.0%}" if value in (0, 1) or 0.005 <= value < 0.995 else f"{min(max(value, 0.001), 0.999):.1%}"

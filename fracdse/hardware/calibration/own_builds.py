@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -21,7 +22,10 @@ from fracdse.folding import Folding
 from fracdse.hardware.calibration.check import CheckRow, error_row
 from fracdse.hardware.calibration.conformal import conformal_half_width
 from fracdse.hardware.calibration.fit import relative_error
+from fracdse.hardware.calibration.refit import FEWEST_FOR_A_QUANTILE
 from fracdse.hardware.coefficients import (
+    WIDEST,
+    Coefficient,
     Coefficients,
     Formula,
     coefficient_files,
@@ -29,9 +33,15 @@ from fracdse.hardware.coefficients import (
     read_coefficients,
 )
 from fracdse.hardware.devices import load_device
-from fracdse.hardware.estimate import layer_figures
+from fracdse.hardware.folding import solve
+from fracdse.hardware.layers import network_units, words_of
+from fracdse.hardware.network import network_layers
+from fracdse.hardware.options import resources
 from fracdse.reports import Report, read_report
+from fracdse.reports.parts import device_of
 
+Resource = Literal["lut", "ff"]
+RESOURCES: tuple[Resource, ...] = ("lut", "ff")
 _KEY = re.compile(r"(?<![0-9a-f])[0-9a-f]{16}(?![0-9a-f])")
 _PLACED_KINDS = ("util_placed", "util_synth")
 _LARGEST_SIDECAR_BYTES = 1_000_000
@@ -49,7 +59,10 @@ class OwnBuild:
 
 @dataclass(frozen=True)
 class OwnFit:
-    """Coefficients fitted on builds of one tool, version and part, and the error table before and after."""
+    """Coefficients fitted on builds of one tool, version and part, and the error table before and after.
+
+    After the fit each build is predicted from the others; a single build has no such row.
+    """
 
     coefficients: Coefficients
     before: tuple[CheckRow, ...]
@@ -65,7 +78,7 @@ def collect_builds(folder: Path) -> tuple[list[OwnBuild], list[str]]:
     """
     notes: list[str] = []
     reports = [(path, report) for path in _report_files(folder) if (report := _readable(path, notes)) is not None]
-    met = {key: report.timing_met for path, report in reports if report.kind == "timing" for key in _keys(path, report)}
+    met = _timing_met(reports)
     builds: dict[str, OwnBuild] = {}
     for path, report in sorted(reports, key=lambda pair: pair[1].kind != "util_synth"):
         if report.kind not in _PLACED_KINDS:
@@ -95,26 +108,34 @@ def refit_on_builds(builds: Sequence[OwnBuild]) -> list[OwnFit]:
 
 def _unseen_versions(builds: Sequence[OwnBuild]) -> list[str]:
     """Say for every tool version that has no coefficients yet which ones stand in."""
-    seen = {(found.tool, found.version) for found in map(read_coefficients, coefficient_files())}
+    seen = {(found.tool, found.version, found.part) for found in map(read_coefficients, coefficient_files())}
+    devices = {name: load_device(name) for name in {build.design.device for build in builds}}
+    used = {
+        (build.report.tool, build.report.version or "unknown", device.die, device.family)
+        for build in builds
+        for device in [devices[build.design.device]]
+    }
     notes = []
-    for tool, version in sorted({(build.report.tool, build.report.version or "unknown") for build in builds}):
-        if (tool, version) not in seen:
-            base = coefficients_for(load_device(builds[0].design.device).family)
-            notes.append(f"{tool} {version} was never seen: starting from {base.tool} {base.version} for {base.part}")
+    for tool, version, die, family in sorted(used):
+        if (tool, version, die) not in seen:
+            base = coefficients_for(family)
+            notes.append(
+                f"{tool} {version} was never seen for {die}: starting from {base.tool} {base.version} for {base.part}"
+            )
     return notes
 
 
 def _fit_group(tool: str, version: str, die: str, builds: Sequence[OwnBuild]) -> OwnFit:
     base = coefficients_for(load_device(builds[0].design.device).family)
-    values = {"lut": _pairs(builds, "lut"), "ff": _pairs(builds, "ff")}
+    values = _pairs(builds, base)
     ratios = {name: float(np.median([actual / model for model, actual in pairs])) for name, pairs in values.items()}
     source = f"{tool} {version}, {die}"
     before = tuple(error_row(name, f"before, {source}", pairs) for name, pairs in values.items())
-    scaled = {name: _left_out(pairs) for name, pairs in values.items()}
+    scaled = {name: _left_out(pairs) for name, pairs in values.items()} if len(builds) > 1 else {}
     after = tuple(
         error_row(name, f"after, {source}, each build left out once", pairs) for name, pairs in scaled.items()
     )
-    widths = {name: conformal_half_width([relative_error(*pair) for pair in pairs]) for name, pairs in scaled.items()}
+    widths = {name: _half_width(base.network_half_width[name], scaled.get(name, []), len(builds)) for name in RESOURCES}
     coefficients = Coefficients(
         tool=tool,
         version=version,
@@ -122,39 +143,70 @@ def _fit_group(tool: str, version: str, die: str, builds: Sequence[OwnBuild]) ->
         source=f"the coefficients of {base.tool} {base.version} for {base.part}, scaled to {len(builds)} own builds",
         lut=_scaled(base.lut, ratios["lut"]),
         ff=_scaled(base.ff, ratios["ff"]),
-        network_half_width={"lut": widths["lut"], "ff": widths["ff"]},
+        network_half_width=widths,
         network_points=len(builds),
     )
     return OwnFit(coefficients, before, after)
 
 
-def _pairs(builds: Sequence[OwnBuild], resource: str) -> list[tuple[float, float]]:
-    """Return (model, report) of every build."""
-    pairs = []
+def _pairs(builds: Sequence[OwnBuild], base: Coefficients) -> dict[Resource, list[tuple[float, float]]]:
+    """Return (model, report) of every build, by the coefficients that are to be scaled."""
+    pairs: dict[Resource, list[tuple[float, float]]] = {"lut": [], "ff": []}
     for build in builds:
-        layers = layer_figures(build.design, None, build.folding)
-        pairs.append((sum(getattr(layer, resource) for layer in layers), float(getattr(build.report, resource))))
+        design, device = build.design, load_device(build.design.device)
+        folding, network = build.folding or solve(design, None, device), network_layers(design)
+        units = network_units(network, folding, words_of(design, network, device.family, device.die))
+        lut, ff, _, _ = resources(units, base)
+        pairs["lut"].append((lut, float(build.report.lut or 0)))
+        pairs["ff"].append((ff, float(build.report.ff or 0)))
     return pairs
 
 
+def _half_width(base: float, left_out: Sequence[tuple[float, float]], builds: int) -> float:
+    """Return the 90 % half width after scaling: the quantile of builds left out; of few, no less than the base's.
+
+    The median of few ratios has an error of its own, about one in √builds of a design's.
+    """
+    seen = conformal_half_width([relative_error(*pair) for pair in left_out]) if left_out else 0.0
+    if builds < FEWEST_FOR_A_QUANTILE:
+        seen = max(seen, base * (1 + 1 / builds) ** 0.5)
+    return min(seen, WIDEST)
+
+
 def _left_out(pairs: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Scale every model figure by the ratio of the other builds; a single build has none and keeps its own ratio."""
+    """Scale every model figure by the ratio of the other builds."""
     scaled = []
     for index, (model, actual) in enumerate(pairs):
-        others = [pair for place, pair in enumerate(pairs) if place != index] or [pairs[index]]
+        others = [pair for place, pair in enumerate(pairs) if place != index]
         scaled.append((model * float(np.median([report / figure for figure, report in others])), actual))
     return scaled
 
 
 def _scaled(formulas: dict[str, Formula], ratio: float) -> dict[str, Formula]:
-    def scale(formula: Formula) -> Formula:
-        coefficients = {
-            name: coefficient.model_copy(update={"value": coefficient.value * ratio})
-            for name, coefficient in formula.coefficients.items()
-        }
-        return formula.model_copy(update={"coefficients": coefficients})
+    def scale(coefficient: Coefficient) -> Coefficient:
+        error = coefficient.standard_error
+        return Coefficient(value=coefficient.value * ratio, standard_error=None if error is None else error * ratio)
 
-    return {unit: scale(formula) for unit, formula in formulas.items()}
+    return {
+        unit: formula.model_copy(
+            update={"coefficients": {name: scale(each) for name, each in formula.coefficients.items()}}
+        )
+        for unit, formula in formulas.items()
+    }
+
+
+def _timing_met(reports: Sequence[tuple[Path, Report]]) -> dict[str, bool]:
+    """Return whether the builds met their clocks: by reports of routed designs where there are any, by all of them."""
+    verdicts: dict[str, list[tuple[bool, bool]]] = {}
+    for path, report in reports:
+        if report.kind == "timing" and report.timing_met is not None:
+            routed = "routed" in (report.design_state or path.stem).lower()
+            for key in _keys(path, report):
+                verdicts.setdefault(key, []).append((routed, report.timing_met))
+    return {
+        key: all(met for routed, met in found if routed or not any(state for state, _ in found))
+        for key, found in verdicts.items()
+    }
 
 
 def _report_files(folder: Path) -> list[Path]:
@@ -196,7 +248,7 @@ def _tied(path: Path, report: Report) -> tuple[str, OwnBuild]:
     if design.key != keys[0]:
         raise ConfigError(f"{sidecar.name} holds design {design.key}")
     die = load_device(design.device).die
-    if die not in (report.part or "").lower().replace("-", ""):
+    if device_of(report.part or "") != die:
         raise ConfigError(f"it is for part {report.part}, the design for {die}")
     if not report.lut or not report.ff:
         raise ConfigError("it reports no LUTs or no flip-flops")

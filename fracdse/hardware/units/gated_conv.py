@@ -14,10 +14,10 @@ from fracdse.hardware.compressor import (
     fused_lane_count,
     stored_lane_count,
 )
-from fracdse.hardware.memory_luts import power_of_two_at_least, ram_luts, rom_luts, table_steps, uneven_bits
+from fracdse.hardware.memory_luts import power_of_two_at_least, rom_luts, table_steps, uneven_bits
 from fracdse.hardware.terms import UnitTerms
 from fracdse.hardware.units.post import sum_width
-from fracdse.memories import bram18
+from fracdse.memories import bram18, lutram_luts
 from fracdse.mixed_weights import LogicBit, logic_bits
 
 FUSED_STEPS = 8
@@ -87,9 +87,8 @@ def gated_conv_terms(
     relaxed = is_relaxed(width, stride, steps)
     lines = (2 * in_channels, 2 * power_of_two_at_least(width)) if relaxed else (4 * in_channels, width)
     window_lut = {
-        "lines": ram_luts(*lines) if kernel == 3 else 0,
+        "lines": lutram_luts(*lines) if kernel == 3 else 0,
         "column": column,
-        "counters": width.bit_length() + height.bit_length(),
         "one": 1,
     }
     window_ff = {
@@ -116,7 +115,6 @@ def _unrolled(taps: int, channels: int, lanes: int, borders: int) -> UnitTerms:
         "gated_conv",
         lut={
             "constant_tree": tree.luts,
-            "constant_adder_bits": tree.adder_bits,
             "constant_sums": channels * sums,
             "constant_borders": int(borders > 0),
         },
@@ -145,10 +143,10 @@ def _folded(
     offsets = borders > 0 and not balanced
     tree = lane_tree(taps, steps, borders, memory)
     slots = pixel_slots(taps, steps)
-    queues = ram_luts(lanes * (sums + 1), power_of_two_at_least(max(2, slots * steps)))
-    queues += lanes * ram_luts(sums, power_of_two_at_least(max(2, trailing_slots(taps, steps) * steps)))
-    queues += lanes * ram_luts(step_bits, power_of_two_at_least(max(2, (slots - 2) * steps)))
-    queues += ram_luts(lanes * counts, power_of_two_at_least(slots))
+    queues = lutram_luts(lanes * (sums + 1), power_of_two_at_least(max(2, slots * steps)))
+    queues += lanes * lutram_luts(sums, power_of_two_at_least(max(2, trailing_slots(taps, steps) * steps)))
+    queues += lanes * lutram_luts(step_bits, power_of_two_at_least(max(2, (slots - 2) * steps)))
+    queues += lutram_luts(lanes * counts, power_of_two_at_least(slots))
     sizes = chain_sizes(taps)
     words = steps << borders if balanced else steps
     # A lane of one step and one word knows its weights: products with them are wires.
@@ -172,7 +170,6 @@ def _folded(
             "offsets": lanes * rom_luts(sums, steps << borders) if offsets else 0,
             "step_bits": lanes * step_bits,
             "uneven_bits": uneven_bits(steps),
-            "lanes": lanes,
             "folded": 1,
         },
         ff={

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fracdse.hardware.memory_luts import ram_luts
 from fracdse.hardware.terms import UnitTerms
+from fracdse.memories import lutram_luts
 from fracdse.program.fixed_point import pooled_bits
 
 
@@ -17,7 +17,7 @@ def pool_terms(channels: int, lanes: int, pixels: int, feature_bits: int) -> Uni
         "pool",
         lut={
             "sum_bits": width * summed,
-            "ram": ram_luts(width, max(2, channels // lanes)) * summed,
+            "ram": lutram_luts(width, max(2, channels // lanes)) * summed,
             "pooled_bits": pooled,
             "counters": counters * summed,
             "one": 1,

@@ -57,36 +57,28 @@ def shortcut_terms(
         memories[pooled, power_of_two_at_least(steps) * (in_width // 2)] += 1
     choices = max(1, sum(banks) // lanes)
     consumer_steps = max(1, in_channels // lanes)
-    uneven = (uneven_bits(steps) > 0) + (uneven_bits(consumer_steps) > 0)
     return UnitTerms(
         "shortcut",
         lut={
             "ram": sum(number * stream_luts(*size) for size, number in memories.items()),
             "ram_choices": sum(number * stream_choices(*size) for size, number in memories.items()),
-            "pixel_bits": pixels.bit_length(),
             "read_choices": lanes * word * choice_luts(choices),
             "pooled_bits": pooled,
             "code_bits": producer_lanes * shortcut_bits * feature_bits,
             **_code_tables(producer_lanes * feature_bits, shortcut_bits, steps),
             "uneven_bits": uneven_bits(steps) + uneven_bits(consumer_steps),
-            "uneven": uneven,
-            "uneven_pixels": uneven * pixels.bit_length(),
-            "lanes": lanes,
             "one": 1,
         },
         ff={
             "address": 2 * depth.bit_length(),
             "pixel_bits": pixels.bit_length(),
             "ram_bits": sum(number * stream_lutram_bits(*size) for size, number in memories.items()),
-            "lanes": lanes,
             "pooled_bits": pooled,
-            "pooled_beats": pooled * (steps == 1),
             "columns": in_width.bit_length() * (stride == 2),
             "indices": (steps - 1).bit_length() * (stride == 2 or shortcut_bits > 0),
             "reads": (choices - 1).bit_length() * lanes,
             # The last comparison's word goes nowhere.
             "code_words": producer_lanes * max(0, shortcut_bits - 1) * feature_bits,
-            "code_bits": producer_lanes * shortcut_bits,
             "code_indices": shortcut_bits * (steps - 1).bit_length(),
             "one": 1,
         },

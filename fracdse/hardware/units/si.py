@@ -33,7 +33,6 @@ def si_terms(
     taps = -(-9 // min(steps, 9))
     scaled = feature_bits + _INPUT_MULTIPLIER_BITS
     inner = taps * width * (width if interaction == "full" else 1)
-    outer = (producer_lanes + lanes) * width
     sums = 2 * bits + 6
     rounds, producer_steps = -(-9 // taps), in_channels // producer_lanes
     narrow = 2 * bits < NARROWEST_DSP_PRODUCT
@@ -46,15 +45,10 @@ def si_terms(
     return UnitTerms(
         "si",
         lut={
-            "word_bits": producer_lanes * scaled,
             **table_steps("inputs", producer_lanes * (scaled + width * bits), producer_steps),
             **table_steps("expands", lanes * ((width + 1) * constant_bits + bits), steps),
             "inner_tables": inner * rom_luts(bits, rounds),
             "tap_choices": taps * width * bits * choice_luts(rounds),
-            "squeeze_adders": width * (producer_lanes - 1) * sums,
-            "inner_adders": (inner - width) * sums,
-            "expand_adders": lanes * (width - 1) * (bits + constant_bits),
-            "sums": width * sums,
             "lut_products": narrow * (inner * (rounds > 1) + squeezes * (producer_steps > 1)) * bits * bits,
             "inner_products": inner * (rounds == 1) * bits * bits,
             "squeeze_products": squeezes * (producer_steps == 1) * bits * bits,
@@ -65,10 +59,7 @@ def si_terms(
         },
         ff={
             "window_bits": 9 * width * bits,
-            "word_bits": producer_lanes * scaled,
-            "tap_bits": taps * width * bits,
             "sum_bits": (lanes + 2 * width) * sums,
-            "operand_bits": (inner + outer) * bits,
             # A DSP slice holds its operands' registers and the product's.
             "inner_products": 2 * bits * inner * (rounds == 1),
             "squeeze_products": 2 * bits * squeezes * (producer_steps == 1),

@@ -10,9 +10,9 @@ from functools import lru_cache
 from fracdse.folding import BLOCK_MEMORIES, Memory
 from fracdse.folding import SLICED_KERNEL as KERNEL
 from fracdse.hardware.compressor import TreeCount, compressor_count
-from fracdse.hardware.memory_luts import power_of_two_at_least, ram_luts, rom_luts, uneven_bits
+from fracdse.hardware.memory_luts import power_of_two_at_least, rom_luts, uneven_bits
 from fracdse.hardware.terms import UnitTerms
-from fracdse.memories import bram18
+from fracdse.memories import bram18, lutram_luts
 
 _IN_FLIGHT = 16
 _CYCLES_AROUND_THE_TREE = 6
@@ -44,11 +44,11 @@ def sliced_conv_terms(
     tree = slice_tree(size)
     step_bits = steps.bit_length() - 1
     positions = width.bit_length() + height.bit_length()
-    queues = ram_luts(sums + 1, _IN_FLIGHT) + ram_luts(sums, _IN_FLIGHT) + ram_luts(step_bits, _IN_FLIGHT)
+    queues = lutram_luts(sums + 1, _IN_FLIGHT) + lutram_luts(sums, _IN_FLIGHT) + lutram_luts(step_bits, _IN_FLIGHT)
     return UnitTerms(
         "sliced_conv",
         lut={
-            "rows": ram_luts(taps, depth),
+            "rows": lutram_luts(taps, depth),
             "word": size,
             "products": KERNEL * (2 * (size // 3) + size % 3),
             "tree": tree.luts + tree.adder_bits,
