@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fracdse.hardware.memory_luts import rom_luts, table_steps
+from fracdse.hardware.memory_luts import table_steps
 from fracdse.hardware.terms import UnitTerms
 
 _APART, _MERGED = 4, 16
@@ -16,9 +16,8 @@ def activation_terms(
     Where codes leave as they come, nothing is held.
     """
     steps = channels // lanes
-    # Thresholds of power-of-two scales are powers of two times one number: most of their bits are 0. Without batch
-    # norms they are moved by offsets.
-    form = "shifted" if power_of_two and batch_norm else "multiplied"
+    # Thresholds of power-of-two scales are powers of two times one number: most of their bits are 0.
+    form = "shifted" if power_of_two else "multiplied"
     held = 2 * channels * (2 if steps == 1 else 1) if whole_pixels else 0
     return UnitTerms(
         "activation",
@@ -28,7 +27,8 @@ def activation_terms(
             # A table of 10 to 32 thresholds is mapped together with its comparator, which is dearer than apart.
             f"{form}_merged_thresholds": lanes * feature_bits * (_APART < steps <= _MERGED),
             # Without batch norms residuals are not centred, and the middle threshold is no longer the word's sign.
-            "middle_table": 0 if batch_norm else lanes * rom_luts(feature_bits, steps),
+            "middle_thresholds": lanes * feature_bits * (not batch_norm and steps > _APART),
+            "middle_merged_thresholds": lanes * feature_bits * (not batch_norm and steps > 2 * _APART),
             "held": held if steps == 1 else 0,
             "whole": int(whole_pixels),
             "one": 1,

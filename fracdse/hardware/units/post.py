@@ -45,25 +45,25 @@ def post_terms(
     words, sums, codes = lanes * feature_bits, lanes * y_bits, lanes * shortcut_bits
     plain, coded, moved = int(not shortcut_bits), int(shortcut_bits > 0), int(rescaled)
     # A lane of one step shifts by wires, and multiplies by additions.
-    index, shifted, single = (steps - 1).bit_length(), int(power_of_two and steps > 1), multiplied * int(steps == 1)
-    # What multiplies, what multiplies twice and what shifts differ in how words, sums and links go through them.
-    form = "shifted" if shifted else "linked" if elastic_link else "multiplied"
-    tables = int(steps > 1)
+    index, single, shifted = (steps - 1).bit_length(), int(steps == 1), int(power_of_two and steps > 1)
+    # One step, what multiplies, what multiplies twice and what shifts differ in how words and sums go through them.
+    form = "single" if single else "shifted" if shifted else "linked" if elastic_link else "multiplied"
     lut = {
-        "single_words": (1 - tables) * words,
-        f"{form}_words": tables * plain * words,
-        f"{form}_coded_words": tables * coded * words,
-        f"{form}_sums": tables * lanes * sum_bits,
+        f"{form}_words": plain * words,
+        f"{form}_coded_words": coded * words,
+        f"{form}_sums": lanes * sum_bits,
         f"{form}_split_table": lanes * rom_luts(y_bits, steps),
-        f"{form}_one": 1,
+        "single_shifted_words": single * (1 - multiplied) * words,
+        "single_scaled_words": single * scaled * words,
+        "shift_choices": shifted * words * index,
         "multiplier_table": multiplied * lanes * rom_luts(constant_bits, 2 * steps),
         **table_steps("offsets", words, 2 * steps),
-        "rescaled_words": tables * plain * moved * words,
-        "scaled_words": tables * scaled * words,
-        "scaled_single_words": (1 - tables) * scaled * words,
+        "rescaled_words": (1 - single) * plain * moved * words,
+        "scaled_words": (1 - single) * scaled * words,
         "si_bits": lanes * si_bits,
         "shifted_link_words": shifted * link * lanes * shortcut,
         "link_table": link * lanes * rom_luts(shortcut + 2 * constant_bits, steps),
+        "one": 1,
     }
     ff = {
         "residual_words": plain * words * (1 - link),
@@ -80,8 +80,8 @@ def post_terms(
         "shifted_sums": shifted * sums,
         "shifted_index": shifted * index,
         "scaled_words": scaled * words,
-        "single_products": single * lanes * (y_bits + constant_bits),
-        "single_words": single * words,
+        "single_products": single * multiplied * lanes * (y_bits + constant_bits),
+        "single_words": single * multiplied * words,
         "link_sums": link * lanes * (sum_bits + y_bits),
         "link_words": link * lanes * shortcut,
         "link_si": link * lanes * si_bits,
