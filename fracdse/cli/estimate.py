@@ -69,6 +69,7 @@ def _plain(
 
 
 def _table(design: Design, figures: HardwareFigures, folding: Folding | None, gates: GateStatistics | None) -> str:
+    from fracdse.hardware.coefficients import coefficients_for
     from fracdse.hardware.devices import load_device
 
     device = load_device(design.device)
@@ -92,5 +93,11 @@ def _table(design: Design, figures: HardwareFigures, folding: Folding | None, ga
     lines.append(
         "gates " + ("as measured on the trained proxy" if gates else "as the prior says: open 40 % of the time")
     )
+    coefficients = coefficients_for(device.family, device.die)
+    if folding is not None and coefficients.part not in (device.family, device.die):
+        lines.append(
+            f"lut and ff by the coefficients of {coefficients.tool} {coefficients.version} for {coefficients.part}: "
+            f"no build of {device.family} has confirmed them"
+        )
     lines.append("power_w is of low confidence")
     return "\n".join(lines)

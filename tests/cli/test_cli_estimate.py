@@ -55,6 +55,12 @@ def test_the_table_names_the_device_and_every_figure(design_file: Path) -> None:
     for name in ("lut", "ff", "bram18", "dsp", "cycles_per_frame", "fps", "latency_us", "power_w"):
         assert f"\n{name}" in text
     assert "low confidence" in text
+    assert "coefficients" not in text
+
+
+def test_a_family_without_builds_says_whose_coefficients_stand_in(design_file: Path) -> None:
+    design_file.write_text(ONE.replace("ultra96v2", "pynq-z2"))
+    assert "for xcup: no build of xc7 has confirmed them" in run(design_file)
 
 
 def test_a_choice_in_the_file_is_refused(design_file: Path) -> None:
