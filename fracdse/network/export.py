@@ -49,7 +49,7 @@ def _gated(layer: GatedLayer) -> GatedConvParameters:
         slope=_array(layer.slope()),
         shift_out=_array(layer.rprelu.shift_out) * factor,
         norm_out=_affine(layer.norm_out),
-        link=None if layer.link is None else _array(layer.link),
+        link=None if layer.link is None else _array(layer.link_factor()),
         si=None if layer.si is None else _si(layer.si),
     )
 
@@ -58,7 +58,7 @@ def _si(si: SIShortcut) -> SIParameters:
     return SIParameters(
         bits=si.bits,
         squeeze=_array(si.rounded(si.squeeze)),
-        squeeze_bias=_array(si.squeeze_bias),
+        squeeze_bias=_array(si.rounded_bias()),
         interaction=_array(si.rounded(si.interaction)),
         expand=_array(si.rounded(si.expand)),
         expand_bias=_array(si.expand_bias),

@@ -95,6 +95,11 @@ class GatedLayer(nn.Module):
         """Return the slope of the RPReLU: as learned, or as the nearest power of two."""
         return power_of_two(self.rprelu.slope) if self.spec.power_of_two else self.rprelu.slope
 
+    def link_factor(self) -> Tensor:
+        """Return the factors of the link (C,): as learned, or as the nearest powers of two."""
+        assert self.link is not None
+        return power_of_two(self.link) if self.spec.power_of_two else self.link
+
     def forward(self, x: Tensor) -> Tensor:
         """Map the residual (N, I, H, W) to the next one, (N, C, H/stride, W/stride)."""
         shortcut = self._shortcut(x)
@@ -104,7 +109,7 @@ class GatedLayer(nn.Module):
             return self._fused(x, shortcut)
         out = self._convolve(x)
         if self.link is not None:
-            out = torch.addcmul(out, shortcut, self.link[:, None, None])
+            out = torch.addcmul(out, shortcut, self.link_factor()[:, None, None])
         relu, factor = self.rprelu, 1.0 if self.spec.batch_norm else BN_FREE_BRANCH
         total = prelu_onto(self.norm_conv(out, after=relu.shift_in), self.slope(), shortcut, factor)
         if self.si is not None:

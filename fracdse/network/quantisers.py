@@ -48,7 +48,7 @@ class _FixedPoint(torch.autograd.Function):
             ctx.save_for_backward(x, step)
             return fixed_point_kernels.to_grid(x, step, bits)
         lowest, highest = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
-        level = torch.round(x / step)
+        level = torch.floor(x / step + 0.5)
         ctx.save_for_backward((level >= lowest) & (level <= highest))
         return level.clamp_(lowest, highest) * step
 
@@ -93,9 +93,17 @@ def quantise_activation(x: Tensor, bits: int) -> Tensor:
 
 
 def fixed_point(x: Tensor, step: Tensor, bits: int) -> Tensor:
-    """Return clamp(round(x / step), −2^(bits−1), 2^(bits−1) − 1)·step; the gradient passes where nothing is clamped."""
+    """Return clamp(⌊x / step + ½⌋, −2^(bits−1), 2^(bits−1) − 1)·step; the gradient passes where nothing is clamped.
+
+    Halves are rounded upwards, as in the integer program.
+    """
     result: Tensor = _FixedPoint.apply(x, step, bits)  # type: ignore[no-untyped-call]
     return result
+
+
+def on_grid(x: Tensor, step: Tensor) -> Tensor:
+    """Return x on the whole multiples of a step; the gradient passes unchanged."""
+    return x + (torch.floor(x / step + 0.5) * step - x).detach()
 
 
 def power_of_two(x: Tensor) -> Tensor:

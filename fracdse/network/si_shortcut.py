@@ -15,7 +15,7 @@ from fracdse.network.fused.convolutions import plain_convolution
 from fracdse.network.fused.fixed_point import covering_step as follow_range
 from fracdse.network.fused.launch import can_fuse
 from fracdse.network.partners import Partners
-from fracdse.network.quantisers import covering_step, fixed_point, power_of_two_step
+from fracdse.network.quantisers import covering_step, fixed_point, on_grid, power_of_two_step
 from fracdse.topology import GatedConvSpec, SIBranchSpec
 
 _RANGE_MEMORY = 0.98
@@ -74,26 +74,32 @@ class SIShortcut(nn.Module):
         """Return a weight on the fixed-point grid that just covers it."""
         return fixed_point(weight, covering_step(weight, self.bits), self.bits)
 
+    def rounded_bias(self) -> Tensor:
+        """Return the squeeze's bias as the integer program adds it: in steps of its sums, or of its output if finer."""
+        sums = self.input_range.step * covering_step(self.squeeze, self.bits)
+        return on_grid(self.squeeze_bias, torch.minimum(sums, self.squeeze_range.step))
+
     def forward(self, x: Tensor, quantised: bool) -> Tensor:
         """Return the branch's output; without `quantised`, in full precision (the float twin)."""
         weights: tuple[Tensor, ...] = (self.squeeze, self.interaction, self.expand)
         if quantised:
             weights = tuple(self.rounded(weight) for weight in weights)
             x = self.input_range(x)
+        bias = self.rounded_bias() if quantised else self.squeeze_bias
         squeeze, interaction, expand = weights
         if can_fuse(x) and self.bits <= 8:  # whose integers bfloat16 holds
-            return self._fused(x, (squeeze, interaction, expand), quantised)
-        a = conv2d(x, squeeze[:, :, None, None], self.squeeze_bias)
+            return self._fused(x, (squeeze, interaction, expand), bias, quantised)
+        a = conv2d(x, squeeze[:, :, None, None], bias)
         a = self.squeeze_range(a) if quantised else a
         groups = interaction.shape[0] // interaction.shape[1]
         b = conv2d(a, interaction, stride=self.stride, padding=1, groups=groups)
         b = self.interaction_range(b) if quantised else b
         return conv2d(b, expand[:, :, None, None], self.expand_bias)
 
-    def _fused(self, x: Tensor, weights: tuple[Tensor, Tensor, Tensor], quantised: bool) -> Tensor:
+    def _fused(self, x: Tensor, weights: tuple[Tensor, Tensor, Tensor], bias: Tensor, quantised: bool) -> Tensor:
         """Do the same on a GPU, where few channels suit no library: a depthwise weight becomes a diagonal one."""
         squeeze, interaction, expand = weights
-        a = plain_convolution(x, squeeze[:, :, None, None], 1) + self.squeeze_bias[:, None, None]
+        a = plain_convolution(x, squeeze[:, :, None, None], 1) + bias[:, None, None]
         a = self.squeeze_range(a) if quantised else a
         if interaction.shape[1] == 1:
             diagonal = torch.eye(len(interaction), device=x.device)[:, :, None, None]

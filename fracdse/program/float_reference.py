@@ -150,7 +150,7 @@ def full_interaction(interaction: NDArray[Any]) -> NDArray[Any]:
 
 def _fixed(x: FloatMap, step: float, bits: int) -> FloatMap:
     top = 2 ** (bits - 1)
-    steps: FloatMap = np.clip(np.rint(x / np.float32(step)), -top, top - 1)
+    steps: FloatMap = np.clip(np.floor(x / np.float32(step) + np.float32(0.5)), -top, top - 1)
     return steps * np.float32(step)
 
 

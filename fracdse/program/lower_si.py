@@ -2,8 +2,8 @@
 
 The trained branch quantises its real input to `bits` bits with a power-of-two step, and its weights lie on such grids
 too. So one multiply-add a channel brings the residual words, whose scales differ from channel to channel, onto the
-branch's own grid, and squeeze and interaction are then exact. Only expand, which carries 1/alpha of the output, is
-rounded.
+branch's own grid, and squeeze and interaction are then exact: their sums are rounded to the next grid, halves upwards,
+in training too. Only expand, which carries 1/alpha of the output, is rounded.
 """
 
 from __future__ import annotations

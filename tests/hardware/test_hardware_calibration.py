@@ -118,7 +118,10 @@ def test_a_fit_of_two_versions_is_refused() -> None:
         ({"network_half_width": {"lut": -5, "ff": 0.1}}, "network_half_width.lut"),
         ({"network_half_width": {"lut": 50, "ff": 0.1}}, "network_half_width.lut"),
         ({"lut": {"stem": {"coefficients": {"one": {"value": -3}}, "half_width": 0.1, "points": 3}}}, "lut.stem"),
-        ({"lut": {"stem": {"coefficients": {"one": {"value": 0}}, "half_width": 0.1, "points": 3}}}, "must be positive"),
+        (
+            {"lut": {"stem": {"coefficients": {"one": {"value": 0}}, "half_width": 0.1, "points": 3}}},
+            "must be positive",
+        ),
         ({"part": "xczu3eg"}, "its name says another one"),
     ],
 )

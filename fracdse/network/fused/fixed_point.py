@@ -28,7 +28,7 @@ def covering_step(x: Tensor, bits: int, followed: Tensor | None = None, speed: f
 
 
 def to_grid(x: Tensor, step: Tensor, bits: int) -> Tensor:
-    """Return clamp(round(x / step))·step."""
+    """Return clamp(⌊x / step + ½⌋)·step."""
     x = _dense(x)
     return _over("fixed_point", bits, x, step)
 

@@ -293,8 +293,8 @@ def finish_range(partial, programs, followed, step, speed, HIGHEST: tl.constexpr
 
 @triton.jit
 def _nearest_whole(x):
-    """Round to the nearest whole number, halves to even, for |x| < 2^22: adding 1.5·2^23 leaves no fraction."""
-    return (x + 12582912.0) - 12582912.0
+    """Round to the nearest whole number, halves upwards, as the integer program does."""
+    return tl.floor(x + 0.5)
 
 
 @triton.jit
