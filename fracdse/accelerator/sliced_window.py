@@ -6,7 +6,7 @@ back, in one cycle, while the lane pauses. So there is neither a register window
 lane, and nothing need be cleared: rows outside the image are masked behind the products, columns are not visited.
 
 Stride 1: row r of outputs follows the pixels of row r + 1; the last one follows the first row of the next frame where
-that has begun to arrive, and a row of blanks where it has not. Stride 2: an output follows every second pixel of every
+that has begun to arrive before the lane runs out of work, and a row of blanks where it has not. Stride 2: an output follows every second pixel of every
 second row. Pixels run ahead of the lane as long as they leave the columns alone that it still needs: almost a row.
 """
 
@@ -63,6 +63,7 @@ class SlicedWindow(wiring.Component):
         self._column = Signal(range(self.geometry.width + 1))
         self._group, self._plane = Signal(index_bits(self.groups)), Signal()
         self._blank, self._may_shift = Signal(), Signal()
+        self._ready = Signal(range(self.geometry.width + 2))
         shift, word, last = Signal(), Signal(self.size), Signal()
         waiting, available, take = self._arrival(m, word, last & shift)
         m.d.comb += last.eq((self._group == self.groups - 1) & self._plane)
@@ -129,7 +130,7 @@ class SlicedWindow(wiring.Component):
         flush, pad = self._row == self.geometry.height, self._column == self.geometry.width
         undecided = (self._column == 0) & (self._group == 0) & ~self._plane
         blank = Signal()
-        m.d.comb += blank.eq(flush & Mux(undecided, ~waiting, self._blank))
+        m.d.comb += blank.eq(flush & Mux(undecided, ~waiting & (self._ready == 0), self._blank))
         with m.If(shift):
             m.d.sync += self._blank.eq(blank)
         return blank, pad
@@ -141,7 +142,7 @@ class SlicedWindow(wiring.Component):
         computes, row_ends, follows = row != 0, pad, column != 0
         if stride == 2:
             computes, row_ends, follows = row[0], column == width - 1, column[0]
-        ready, pixel_tag, output_tag = Signal(range(width + 2)), Signal(), Signal()
+        ready, pixel_tag, output_tag = self._ready, Signal(), Signal()
         with m.If(advance):
             m.d.sync += column.eq(Mux(row_ends, 0, column + 1))
             with m.If(row_ends):
