@@ -38,8 +38,6 @@ CLASSIFIER_LATENCY = 6
 # Registers of activation, window, lanes, collector and post that a pixel passes one after the other; the stem's.
 _PIPELINE_CYCLES = 22
 _STEM_DELAY = 14
-# From a pixel of the stem to the output that a sliced first layer can begin with it.
-_STEM_TO_A_WINDOW = 40
 CYCLES_OF_CONTROL = 4
 _LATE_PIXELS_OF_A_STRIDED_ROW = 5
 FoldedSpec = StemSpec | GatedConvSpec | ClassifierSpec
@@ -153,8 +151,8 @@ def chain_cycles(specs: Sequence[FoldedSpec], foldings: Sequence[LayerFolding], 
 
     The last row of a 3×3 window goes along with the next frame's first row. The stem begins a frame with a pause of a
     row. A first layer that has used up what it got by then runs its last row by itself: an unrolled one always, another
-    one where the stem sets the rate. The stem then waits for what of that row the pause and a pixel do not hide.
-    For a sliced first layer see `_turn_of_frames`.
+    one where the stem sets the rate. The stem then waits for what of that row the pause and a pixel do not hide. The
+    pixels of a sliced layer last longer than that pause.
 
     Args:
         specs: Stem, gated convolutions, classifier.
@@ -165,41 +163,13 @@ def chain_cycles(specs: Sequence[FoldedSpec], foldings: Sequence[LayerFolding], 
     assert isinstance(stem, StemSpec)
     assert isinstance(first, GatedConvSpec)
     slowest = max(cycles)
-    if first.kernel == 3 and first.stride == 1:
+    if first.kernel == 3 and first.stride == 1 and folding.slices == 1:
         row = cycles[1] / first.out_height
         pixel = stem.out_channels // foldings[0].lanes * foldings[0].slices
-        if folding.slices > 1:
-            return max(slowest, _turn_of_frames(first, folding.slices, pixel, cycles[0], cycles[1]))
         slowest = max(slowest, cycles[0] + row - (first.in_width + 1) - pixel)
         if is_unrolled(first.out_channels // folding.lanes, folding.weight_memory):
             slowest = max(slowest, cycles[1] + row)
     return slowest
-
-
-def _turn_of_frames(first: GatedConvSpec, slices: int, pixel: int, stem: float, own: float) -> float:
-    """Return the cycles a frame of a stem and a sliced first layer that wait for each other where a frame begins.
-
-    A stem that gains no row less four pixels on the layer in a frame has no pixel of the next frame ready where the
-    last row of outputs could go along with it, so that row goes by itself (`SlicedWindow`). The stem is blocked until
-    it is done, except for the pixels that follow the lane; the layer then waits for the second row's first two.
-
-    Args:
-        first: The layer.
-        slices: Its slices.
-        pixel: Cycles of a pixel of the stem.
-        stem: Cycles a frame of the stem by itself.
-        own: Those of the layer.
-    """
-    width, row = first.in_width, own / first.out_height
-    if own - stem >= (width - 4) * row / width:
-        return own
-    blanks = 2 * (slices // SLICED_KERNEL) * width
-    done = row + 2 * row / width + blanks
-    pause = width + 1
-    blocked = max(0.0, done - pause - (width - 1) * pixel)
-    arrives = pause + (width + 2) * pixel - done
-    idle = 2 * pixel if blocked else max(0.0, arrives)
-    return max(stem + blocked, own + blanks + idle + _STEM_TO_A_WINDOW)
 
 
 def latency_cycles(specs: Sequence[FoldedSpec], foldings: Sequence[LayerFolding], cycles: Sequence[float]) -> float:

@@ -9,10 +9,10 @@ from test_gated_conv import check
 from fracdse.folding import codes_a_beat
 
 
-def frame_cycles(tested: Case, frames: Any) -> int:
+def frame_cycles(tested: Case, frames: Any, **options: Any) -> int:
     """Return the cycles between the ends of the first two frames."""
     beats = tested.spec.out_height * tested.spec.out_width * tested.spec.out_channels
-    ends = run(tested, frames).beat_cycles[beats - 1 :: beats]
+    ends = run(tested, frames, **options).beat_cycles[beats - 1 :: beats]
     return ends[1] - ends[0]
 
 
@@ -83,6 +83,15 @@ def test_with_all_gates_shut_the_model_counts_every_cycle(stride: int, slices: i
     assert frame_cycles(tested, images(tested, 3)) == conv_cycles(
         tested.spec, tested.folding, LayerGates("", 0.0, {1: 0.0})
     )
+
+
+def test_a_frame_that_comes_before_the_lane_is_out_of_work_costs_nothing() -> None:
+    """So two layers of equal pace do not wait for each other at the turn of frames."""
+    tested = sliced((4, 4), 6, producer_lanes=8)
+    frames = images(tested, 3)
+    at_once, pixel = frame_cycles(tested, frames), frame_cycles(tested, frames) / 16
+    assert frame_cycles(tested, frames, frame_pause=int(3 * pixel)) <= at_once + 2
+    assert frame_cycles(tested, frames, frame_pause=int(9 * pixel)) > at_once + pixel
 
 
 def test_codes_come_one_by_one_where_they_fill_a_group() -> None:

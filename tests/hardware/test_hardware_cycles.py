@@ -58,20 +58,15 @@ def test_the_stem_waits_for_a_first_layer_that_runs_its_last_row_by_itself() -> 
     assert chain_cycles(specs, foldings, own) == 601 + 396 / 12 - 13 - 4
 
 
-@pytest.mark.parametrize(
-    ("pixel", "stem", "own", "cycles"),
-    [(9, 4625.0, 4475.0, 4866), (3, 1553.0, 4475.0, 4475), (9, 4625.0, 2458.0, 4681)],
-)
-def test_a_sliced_first_layer_and_a_slow_stem_wait_for_each_other_at_a_frame_s_start(
-    pixel: int, stem: float, own: float, cycles: float
-) -> None:
-    """Mean cycles a frame of stem and first layer by themselves, simulated on 8×8 pixels of 8 channels, one lane."""
+def test_a_sliced_first_layer_goes_on_with_the_next_frame_whatever_the_stem_s_pace() -> None:
+    """Simulated on 8×8 pixels of 8 channels, one lane: 4,600 cycles a frame of a stem of 4,625, 4,463 of one of 2,321."""
     design = Design(ImageFormat(8, 8, 1, 4), NetworkChoices(depth=8, width=8, thermometer_resolution=16))
     specs = folded_specs(network_layers(design))
     foldings = [LayerFolding(spec.name, 1, "bram", (), 6) for spec in specs]
-    foldings[0] = LayerFolding("stem", 1, "lutram", (), pixel)
+    foldings[0] = LayerFolding("stem", 1, "lutram", (), 9)
     others = [300.0] * (len(specs) - 2)
-    assert chain_cycles(specs, foldings, [stem, own, *others]) == pytest.approx(cycles, rel=0.015)
+    assert chain_cycles(specs, foldings, [4625.0, 4493.0, *others]) == pytest.approx(4600, rel=0.01)
+    assert chain_cycles(specs, foldings, [2321.0, 4493.0, *others]) == pytest.approx(4463, rel=0.01)
 
 
 def test_an_unrolled_layer_takes_two_cycles_a_column() -> None:

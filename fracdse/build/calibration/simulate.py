@@ -9,17 +9,17 @@ import numpy as np
 
 from fracdse.accelerator.emit import to_rtlil
 from fracdse.build.calibration.random_network import random_images, random_parameters
-from fracdse.build.simulation import SimulationOptions, simulate
+from fracdse.build.simulation import ImageArray, SimulationOptions, SimulationResult, simulate
 from fracdse.build.tools import find_verilator
 from fracdse.build.verilog import to_verilog
 from fracdse.design import AcceleratorChoices, Design, ImageFormat, NetworkChoices
 from fracdse.errors import BuildFailed, InfeasibleError, ProgramError
+from fracdse.folding import Folding
 from fracdse.hardware.calibration.points import builds_folder
 from fracdse.hardware.calibration.simulated import SIMULATED_FILE, SimulatedNetwork, read_simulated, write_simulated
 from fracdse.hardware.folding import solve
-from fracdse.program import Executor, lower
+from fracdse.program import Executor, Program, lower
 from fracdse.system import TOP_MODULE
-from fracdse.topology import gated_convs
 
 Talk = Callable[[str], None]
 _IMAGES = 24
@@ -66,20 +66,32 @@ def simulate_one(name: str, generator: np.random.Generator, jobs: int | None = N
         break
     images = random_images(design, generator, _IMAGES)
     expected = Executor(program, threads=jobs).run(images)
-    result = simulate(
-        to_verilog(to_rtlil(program, folding, 0)),
-        images,
-        top=TOP_MODULE,
-        classes=design.image.classes,
-        gated_layers=len(gated_convs(design)),
-        options=SimulationOptions(jobs=1),
-    )
+    result, alone = simulate_frames(program, folding, images)
     if not np.array_equal(result.logits, expected.logits):
         raise BuildFailed(f"network {name}: logits of the simulated accelerator are not the program's")
     version = find_verilator().version
     return SimulatedNetwork(
-        name, design, folding, expected.gates, result.cycles_per_frame, result.latency_cycles, _IMAGES, version
+        name, design, folding, expected.gates, result.cycles_per_frame, alone.latency_cycles, _IMAGES, version
     )
+
+
+def simulate_frames(
+    program: Program, folding: Folding, images: ImageArray
+) -> tuple[SimulationResult, SimulationResult]:
+    """Run images one behind the other, and the first one by itself: others behind a frame hold its last rows up."""
+    verilog = to_verilog(to_rtlil(program, folding, 0))
+    batch, alone = (
+        simulate(
+            verilog,
+            some,
+            top=TOP_MODULE,
+            classes=program.design.image.classes,
+            gated_layers=len(program.convs),
+            options=SimulationOptions(jobs=1),
+        )
+        for some in (images, images[:1])
+    )
+    return batch, alone
 
 
 def draw_design(generator: np.random.Generator) -> Design:
