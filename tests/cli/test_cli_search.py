@@ -154,6 +154,8 @@ def test_a_worker_that_is_killed_is_replaced_and_its_trial_run_again() -> None:
         (["--set", "network.widht=3"], 2, r"no such key \(did you mean 'network\.width'\?\)"),
         (["no-such-space"], 2, "there is no search space 'no-such-space'"),
         (["--sampler", "TPEE"], 2, r"did you mean 'TPE'\?"),
+        (["--sampler", "tpe"], 2, r"did you mean 'TPE'\?"),
+        (["--constraint", "foo<=0.8"], 2, "--constraint foo: unknown constraint 'foo'"),
         (["--device", "ultra96"], 2, "ultra96"),
         (["--data", "/nowhere"], 1, "/nowhere"),
         (["--resume"], 1, "there is no study"),
