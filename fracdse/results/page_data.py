@@ -21,6 +21,7 @@ from fracdse.results.layers import layer_rows
 from fracdse.results.table import hardware_columns, known_figures, strongest_kind
 from fracdse.results.terminal import design_text, number_text
 from fracdse.space.objectives import DIRECTIONS
+from fracdse.wording import number_of
 
 _FIGURES = ("bram18", "dsp", "lut", "ff", "fps", "cycles_per_frame", "latency_us", "power_w")
 _PANELS = ("accuracy", "bram18", "dsp", "lut", "fps", "latency_us", "power_w")
@@ -149,7 +150,7 @@ def _axes(panels: Sequence[str], objectives: Mapping[str, Direction]) -> tuple[s
 def _summary(records: Sequence[TrialRecord], front: Sequence[TrialRecord]) -> str:
     states = ", ".join(f"{count} {state}" for state, count in sorted(Counter(r.state for r in records).items()))
     devices = ", ".join(sorted({record.design.device for record in records}))
-    return f"{len(records)} trials ({states or 'none yet'}); {len(front)} on the front. {devices}".strip()
+    return f"{number_of(len(records), 'trial')} ({states or 'none yet'}); {len(front)} on the front. {devices}".strip()
 
 
 def _tiles(
@@ -205,9 +206,10 @@ def _commands(study: str) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    """Round floats to five digits, which the page shows at most, and drop what is not finite."""
+    """Round floats to five digits, larger ones to whole numbers, as tables show them; drop what is not finite."""
     if not isinstance(value, float):
         return value
     if not math.isfinite(value):
         return None
-    return int(value) if value == int(value) else float(f"{value:.{_FIGURE_DIGITS}g}")
+    is_whole = value == int(value) or abs(value) >= 10 ** (_FIGURE_DIGITS - 1)
+    return round(value) if is_whole else float(f"{value:.{_FIGURE_DIGITS}g}")
