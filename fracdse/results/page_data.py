@@ -17,7 +17,7 @@ from fracdse.records import TrialRecord
 from fracdse.results.choose import choose
 from fracdse.results.front import pareto_front
 from fracdse.results.labels import LABELS
-from fracdse.results.layers import layer_rows
+from fracdse.results.layers import frame_cycles, frame_note, layer_rows
 from fracdse.results.table import hardware_columns, known_figures, strongest_kind
 from fracdse.results.terminal import design_text, number_text
 from fracdse.space.objectives import DIRECTIONS
@@ -57,6 +57,7 @@ def page_data(records: Sequence[TrialRecord], context: PageContext) -> dict[str,
     front = pareto_front(records, context.objectives)
     best = choose(records, "knee", context.objectives).record.number if front else None
     choices = _choice_names(context.searched)
+    layers = _all_layers(records, front)
     columns = _columns(records, {record.number for record in front}, choices)
     panels = [name for name in _PANELS if any(value is not None for value in columns.get(name, []))]
     x, y = _axes(panels or ["accuracy", "bram18"], context.objectives)
@@ -81,7 +82,8 @@ def page_data(records: Sequence[TrialRecord], context: PageContext) -> dict[str,
         "space": context.space_toml,
         "rows": [record.number for record in records],
         "columns": columns,
-        "layers": _all_layers(records, front),
+        "layers": layers,
+        "layer_hints": _layer_hints(records, layers),
         "layers_note": f"Its layers are not on this page; try: fracdse show NUMBER {shlex.quote(context.study)}",
         "pinned": [] if best is None else [best],
     }
@@ -184,6 +186,17 @@ def _layers(record: TrialRecord) -> list[dict[str, Any]]:
     except FracdseError:
         return []
     return [{name: _plain(value) for name, value in row.items()} for row in rows]
+
+
+def _layer_hints(records: Sequence[TrialRecord], layers: Mapping[int, Sequence[Mapping[str, Any]]]) -> dict[int, str]:
+    """Return what the mark in a picture of layers means, for every trial that has layers with cycles of their own."""
+    hints: dict[int, str] = {}
+    for record in records:
+        slowest = max((layer["cycles"] for layer in layers.get(record.number, ())), default=0)
+        if slowest:
+            note = frame_note(frame_cycles(record.design, record.gates), slowest)
+            hints[record.number] = f"The marked layer is the slowest{note}."
+    return hints
 
 
 def _capacities(records: Sequence[TrialRecord]) -> dict[str, dict[str, int]]:

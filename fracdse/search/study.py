@@ -112,7 +112,7 @@ class Study:
         if found is None:
             raise StudyError(
                 f"study '{self.name}' has no trial {number}",
-                hint=f"Its trials: fracdse report {self.name}.",
+                hint=f"List them: fracdse report {self.name}",
             )
         return found
 

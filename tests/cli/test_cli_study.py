@@ -105,6 +105,14 @@ def test_an_export_that_cannot_be_written_names_the_file(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("night")
+def test_a_study_without_a_feasible_trial_still_gets_what_can_be_drawn_and_its_page(run: Run) -> None:
+    code, _, said = run("report", "night", "--plots", "plots", "--html", "night.html")
+    assert code == 0, said
+    assert [file.name for file in Path("plots").iterdir()] == ["front.png"]
+    assert "sampler of the file" in Path("night.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("night")
 @pytest.mark.parametrize(
     ("options", "said"),
     [
