@@ -190,7 +190,12 @@ def test_a_worker_that_is_killed_is_replaced_and_its_trial_run_again() -> None:
         (["--device", "ultra96"], 2, "ultra96"),
         (["--data", "/nowhere"], 1, "/nowhere"),
         (["--resume"], 1, "there is no study"),
-        (["--constraint", "dsp<=1", "--trials", "2", *TINY], 3, "'dsp <= 1' binds"),
+        (
+            ["--constraint", "dsp<=1", "--trials", "2", *TINY],
+            3,
+            "none of 2 designs meets the constraints; 'dsp <= 1' b",
+        ),
+        (["--constraint", "dsp<=1", "--trials", "1", *TINY], 3, "no design meets the constraints; 'dsp <= 1' binds"),
         (["--objective", "speed"], 2, "unknown objective 'speed'"),
         (["--trials", "0"], 2, "0 is not in the range"),
         (["--cpus", "2"], 2, "--cpus goes with --engine ray"),
