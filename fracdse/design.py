@@ -18,6 +18,16 @@ InputLayer = Literal["table", "popcount"]
 WeightMemory = Literal["auto", "logic", "lutram", "bram", "mixed"]
 FoldingGoal = Literal["fastest that fits", "smallest at fps"]
 
+# What a TOML value is called, as in docs/reference-search-space.md.
+_KINDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    list: "a list",
+    dict: "a table",
+}
+
 
 @dataclass(frozen=True)
 class ImageFormat:
@@ -160,7 +170,10 @@ def checked_value(value: Any, hint: Any, path: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not hint:
-        raise ConfigError(f"{path} = {value!r} must be of type {hint.__name__}, not {type(value).__name__}")
+        found = _KINDS.get(type(value), "something else")
+        if hint is int and isinstance(value, float):
+            found = "one with a decimal point"
+        raise ConfigError(f"{path} = {value!r} must be {_KINDS[hint]}, not {found}")
     return value
 
 

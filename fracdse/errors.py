@@ -93,6 +93,7 @@ class BoardError(FracdseError):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ' (did you mean 'x'?)' for the known word closest to `word`, or an empty string."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" (did you mean '{close[0]}'?)" if close else ""
+    """Return ' (did you mean 'x'?)' for the known word closest to `word` in whatever case, or an empty string."""
+    folded = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    return f" (did you mean '{folded[close[0]]}'?)" if close else ""

@@ -54,8 +54,8 @@ def _other(value: object, hint: object) -> object:
     [
         ({"netwrk": {}}, "unknown key 'netwrk' .did you mean 'network'"),
         ({"network": {"widht": 3}}, "network: unknown key 'widht' .did you mean 'width'"),
-        ({"network": {"width": "wide"}}, "network.width = 'wide' must be of type int, not str"),
-        ({"network": {"width": True}}, "must be of type int, not bool"),
+        ({"network": {"width": "wide"}}, "network.width = 'wide' must be a whole number, not a text"),
+        ({"network": {"width": True}}, "must be a whole number, not true or false"),
         ({"network": {"body": "resnet19"}}, "network.body = 'resnet19' is not one of .*did you mean 'resnet18'"),
         ({"network": 3}, r"\[network\] must be a table of keys"),
         ({"device": 3}, "is not a name"),

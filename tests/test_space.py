@@ -26,8 +26,9 @@ def test_shipped_spaces_survive_the_round_trip(name: str) -> None:
 
 
 def test_only_design_needs_single_values() -> None:
-    with pytest.raises(ConfigError, match=r"network\.depth = \[8, 14\] is a choice"):
+    with pytest.raises(ConfigError, match=r"network\.depth = \[8, 14\] is a choice") as caught:
         load_space("digits").only_design()
+    assert caught.value.hint == "Give it one value in the file."
     single = [f"{path}={_plain(domain.ends[0])}" for path, domain in load_space("digits").searched.items()]
     design = load_space("digits", single).only_design()
     assert design.image == ImageFormat(8, 8, 1, 10)
@@ -53,11 +54,14 @@ def test_params_of_a_design_and_back() -> None:
     [
         ("network.sii_width=3", r"network\.sii_width: there is no such key \(did you mean 'network.si_width'\?\)"),
         ("si_width=3", r"did you mean 'network\.si_width'\?"),
-        ("network.si_width=[]", r"digits\.toml: network\.si_width = \[\] leaves nothing to choose from"),
+        ("network.si_width=[]", r"--set network\.si_width = \[\] leaves nothing to choose from"),
         ("network.width=0", r"network\.width = 0 is out of range; allowed: 1 to 1024"),
         ("network.width=[4, 4]", r"network\.width lists 4 more than once"),
-        ("network.width='a'", r"network\.width = 'a' must be of type int, not str"),
-        ("network.width=true", r"network\.width = True must be of type int, not bool"),
+        ("network.width='a'", r"network\.width = 'a' must be a whole number, not a text"),
+        ("network.width=[4", r"--set network\.width = '\[4' must be a whole number, not a text"),
+        ("network.width=4.5", r"network\.width = 4\.5 must be a whole number, not one with a decimal point"),
+        ("accelerator.clock_mhz=fast", r"accelerator\.clock_mhz = 'fast' must be a number, not a text"),
+        ("network.width=true", r"network\.width = True must be a whole number, not true or false"),
         ("network.width={low=8, high=4}", r"network\.width: the range is upside down, low = 8 is above high = 4"),
         ("network.width={low=8}", r"network\.width: a range needs low and high; 'high' is missing"),
         ("network.width={low=8, hihg=9}", r"unknown key 'hihg' in a range \(did you mean 'high'\?\)"),
@@ -96,6 +100,14 @@ def test_unknown_section_and_damaged_files(tmp_path: Path) -> None:
     file.write_text("network = 3\n")
     with pytest.raises(ConfigError, match=r"\[network\] must be a table"):
         load_space(file)
+    file.write_text("# nothing yet\n")
+    with pytest.raises(ConfigError, match=r"mine\.toml is empty: the file names no choice"):
+        load_space(file)
+    with pytest.raises(ConfigError, match="is a folder, not a search space"):
+        load_space(tmp_path)
+    file.write_text("[network]\ndepth = 'x'\nwidth = 4\n")
+    with pytest.raises(ConfigError, match=r"mine\.toml: network\.depth = 'x'"):
+        load_space(file, ["network.width=8"])
     with pytest.raises(ConfigError, match=r"there is no search space 'digtis' \(did you mean 'digits'\?\)"):
         load_space("digtis")
 
@@ -108,6 +120,11 @@ def test_objectives_and_constraints_by_option() -> None:
         with_objectives(["acuracy"])
     with pytest.raises(ConfigError, match="write NAME<=LIMIT"):
         with_constraint("lut<5")
+    with pytest.raises(ConfigError, match="--constraint foo: unknown constraint 'foo'") as caught:
+        with_constraint("foo<=0.8")
+    assert "lut, ff, bram18, dsp, fps" in caught.value.hint
+    with pytest.raises(ConfigError, match="--constraint lut = '<=abc' is no limit"):
+        with_constraint("lut<=abc")
 
 
 @pytest.mark.parametrize(

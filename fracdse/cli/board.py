@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from fracdse.cli.options import check_goes_with
+
 _BUNDLE = click.argument("bundle", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
@@ -53,6 +55,8 @@ def test(bundle: Path, address: str, data: str | None, limit: int | None, timeou
     from fracdse.board.selftest import run_selftest
     from fracdse.board.simulated_session import simulated_session
 
+    if data is None:
+        check_goes_with({"limit": "--limit"}, "--data")
     contents = read_bundle(bundle)
     images = labels = None
     if data is not None:

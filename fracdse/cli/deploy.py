@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fracdse.cli.chosen import chosen_trial
 from fracdse.cli.cluster import cluster_options, trainer
 from fracdse.cli.storage import storage_option
 
@@ -72,20 +73,12 @@ def command(trial: str, study: str | None, by: str, **options: Any) -> None:
 
 
 def _chosen(study: Study, trial: str, by: str) -> TrialRecord:
-    from fracdse.errors import ConfigError
-    from fracdse.results.choose import choose
-
+    choice = chosen_trial(study, trial, by)
     if trial == "best":
-        choice = choose(study.records(), by, study.space.objectives)
         click.echo(f"Study {study.name}: trial {choice.record.number}, by the rule {choice.rule}.", err=True)
         for runner_up in choice.runners_up:
             click.echo(f"  runner-up: {_summary(runner_up)}", err=True)
-        return choice.record
-    if not trial.isdecimal():
-        raise ConfigError(
-            f"'{trial}' is neither 'best' nor a trial's number", hint="`fracdse report` lists the trials."
-        )
-    return study.record(int(trial))
+    return choice.record
 
 
 def _request(study: Study, record: TrialRecord, options: dict[str, Any]) -> DeployRequest:

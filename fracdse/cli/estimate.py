@@ -30,7 +30,7 @@ def command(design: str, study: str | None, storage: str | None, as_json: bool) 
 
     point, gates = _from_trial(int(design), study, storage) if design.isdecimal() else (_from_file(design, study), None)
     folding = solve(point, gates) if point.accelerator.architecture == "dataflow" else None
-    figures = estimate(point, gates, folding)
+    figures = estimate(point, gates, folding, of_proxy=gates is not None)
     if as_json:
         click.echo(json.dumps(_plain(point, figures, folding, gates), indent=1))
     else:
@@ -48,11 +48,8 @@ def _from_file(name: str, study: str | None) -> Design:
 def _from_trial(number: int, study: str | None, storage: str | None) -> tuple[Design, GateStatistics | None]:
     from fracdse.search.study import open_study
 
-    opened = open_study(study, storage)
-    for record in opened.records():
-        if record.number == number:
-            return record.design, record.gates
-    raise ConfigError(f"study {opened.name} has no trial {number}", hint=f"List them: fracdse report {opened.name}")
+    record = open_study(study, storage).record(number)
+    return record.design, record.gates
 
 
 def _plain(

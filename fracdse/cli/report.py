@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from fracdse.cli.options import OutputFile, check_goes_with
 from fracdse.cli.storage import storage_option
 from fracdse.records import TrialRecord
 from fracdse.search.study import Study, open_study
+from fracdse.wording import number_of
 
 _PLOT_PANELS = ("bram18", "dsp", "lut", "fps", "ff", "latency_us", "power_w")
 
@@ -17,10 +19,8 @@ _PLOT_PANELS = ("bram18", "dsp", "lut", "fps", "ff", "latency_us", "power_w")
 @click.argument("study", required=False)
 @click.option("--pareto", is_flag=True, help="Only the feasible Pareto front.")
 @click.option("--format", "format_", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the table to a file.")
-@click.option(
-    "--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the front to a .png, .svg or .pdf file."
-)
+@click.option("--out", type=OutputFile(), help="Write the table to a file.")
+@click.option("--plot", type=OutputFile(), help="Draw the front to a .png, .svg or .pdf file.")
 @click.option(
     "--against", multiple=True, type=click.Choice(_PLOT_PANELS), default=("bram18", "dsp"), show_default=True,
     help="What --plot draws accuracy against; give it once a panel.",
@@ -32,7 +32,7 @@ _PLOT_PANELS = ("bram18", "dsp", "lut", "fps", "ff", "latency_us", "power_w")
 )
 @click.option("--plot-format", type=click.Choice(["png", "svg", "pdf"]), default="png", show_default=True)
 @click.option("--by", default="knee", show_default=True, help="Rule that chooses the design of --plots.")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one self-contained page.")
+@click.option("--html", type=OutputFile(), help="Write one self-contained page.")
 @storage_option
 def command(
     study: str | None,
@@ -48,6 +48,10 @@ def command(
     storage: str | None,
 ) -> None:
     """Show STUDY (a name or folder; the newest if left out)."""
+    if plot is None:
+        check_goes_with({"against": "--against"}, "--plot")
+    if plots is None:
+        check_goes_with({"by": "--by", "plot_format": "--plot-format"}, "--plots")
     opened = open_study(study, storage)
     records = opened.records()
     text = _text(opened, records, pareto, format_)
@@ -79,7 +83,8 @@ def _text(opened: Study, records: list[TrialRecord], pareto: bool, format_: str)
         return to_csv(shown)
     if format_ == "json":
         return to_json(shown, study=opened.name, pareto=pareto, objectives=dict(objectives)) + "\n"
-    what = f"Pareto front, {len(shown)} of {len(records)} trials" if pareto else f"{len(records)} trials"
+    trials = number_of(len(records), "trial")
+    what = f"Pareto front, {len(shown)} of {trials}" if pareto else trials
     return _as_table(shown, f"Study {opened.name}: {what}", with_state=not pareto)
 
 
@@ -121,9 +126,9 @@ def _write_page(opened: Study, records: list[TrialRecord], path: Path) -> None:
     facts = {
         "study made by": f"fracdse {opened.version}",
         "page made with": f"Python {platform.python_version()}, Optuna {optuna.__version__}",
-        "sampler": search.sampler,
+        "sampler of the file": search.sampler,
         "seed of the search": f"{search.seed} (each trial's own is shown where trials are compared)",
-        "trials asked for": str(search.trials),
+        "trials of the file": str(search.trials),
         "first trial": min((record.started for record in records if record.started), default="none"),
         "last trial": max((record.finished for record in records if record.finished), default="none"),
     } | {f"command of {line.given.replace('T', ' ')}": line.text for line in command_lines(opened)}

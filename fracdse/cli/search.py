@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from fracdse.cli.options import check_goes_with, is_given
 
 if TYPE_CHECKING:
     from fracdse.ray_cluster import RayShares
@@ -18,7 +21,12 @@ if TYPE_CHECKING:
 @click.command("search")
 @click.argument("space", required=False)
 @click.option("--trials", type=click.IntRange(min=1), help="Trials in total; overrides search.trials of the space.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Start no trial after.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Start no trial after this many seconds.",
+)
 @click.option("--seed", type=click.IntRange(min=0), help="The seed that all others are derived from.")
 @click.option("--device", help="The FPGA's name, such as ultra96v2.")
 @click.option("--data", help="A data set's name or path.")
@@ -44,7 +52,10 @@ def command(space: str | None, **options: Any) -> None:
     from fracdse.search.command_lines import keep_command_line
     from fracdse.search.driver import Plan, drive
     from fracdse.search.loop import Budget, require_feasible
+    from fracdse.wording import number_of
 
+    if options["engine"] != "ray":
+        check_goes_with({"address": "--address", "cpus": "--cpus", "gpus": "--gpus"}, "--engine ray")
     signal.signal(signal.SIGTERM, _interrupt)
     study, data = _resumed(space, options) if options["resume"] else _new(space, options)
     keep_command_line(study, ["fracdse", *sys.argv[1:]])
@@ -59,19 +70,18 @@ def command(space: str | None, **options: Any) -> None:
     )
     kind = Progress if options["quiet"] else LiveProgress if sys.stderr.isatty() else PlainProgress
     if not options["quiet"]:
-        click.echo(f"Study {study.name}: {target} trials of {_size(study.space)} designs, sampler {sampler}", err=True)
+        trials = f"{number_of(target, 'trial')} of {_size(study.space)}"
+        click.echo(f"Study {study.name}: {trials}, sampler {sampler}", err=True)
     try:
         with kind(study, target) as progress:
             drive(study, data, plan, progress)
     except KeyboardInterrupt:
-        click.echo(
-            f"Stopped; finished trials are kept. Continue with: fracdse search --resume --study {study.name}", err=True
-        )
+        click.echo(f"Stopped; finished trials are kept. Continue with: {_to_continue(study, options)}", err=True)
         raise click.exceptions.Exit(130) from None
     records = study.records()
     require_feasible(records)
     if not options["quiet"]:
-        click.echo(f"{records_summary(records)}; {len(progress.front())} designs on the front.", err=True)
+        click.echo(f"{records_summary(records)}; {number_of(len(progress.front()), 'design')} on the front.", err=True)
         click.echo(f"See it with: fracdse report {study.name} --pareto", err=True)
     click.echo(str(study.folder))
 
@@ -82,6 +92,7 @@ def _new(space: str | None, options: dict[str, Any]) -> tuple[Study, StudyData]:
     from fracdse.search.study import create_study, open_study, unused_name
     from fracdse.search.warm_start import reusable_trials, take_over
     from fracdse.space import DEFAULT_SPACE, load_space
+    from fracdse.wording import number_of
 
     wanted = load_space(space or DEFAULT_SPACE, _changes(options))
     check_sampler(options["sampler"] or wanted.search.sampler)
@@ -94,8 +105,8 @@ def _new(space: str | None, options: dict[str, Any]) -> tuple[Study, StudyData]:
     if earlier is not None and reusable is not None:
         taken = take_over(study, reusable.trials)
         click.echo(
-            f"Reused {taken} trials of {earlier.name}; {reusable.not_in_space} do not fit the space, "
-            f"{reusable.not_complete} are not complete",
+            f"Reused {number_of(taken, 'trial')} of {earlier.name}; not in the space: {reusable.not_in_space}, "
+            f"not complete: {reusable.not_complete}",
             err=True,
         )
     return study, data
@@ -108,6 +119,8 @@ def _resumed(space: str | None, options: dict[str, Any]) -> tuple[Study, StudyDa
     from fracdse.space import load_space
 
     name, storage = options["study_name"], options["storage"]
+    if name is None and space is not None:
+        _check_not_a_study(space)
     is_known = storage is None or name is None or (RESULTS_FOLDER / name / META_NAME).is_file()
     # The address of a database that was never reached may be wrong; one that was is waited for.
     study = patiently(lambda: open_study(name, storage), _say_it_waits) if is_known else join_study(name, storage)
@@ -116,6 +129,32 @@ def _resumed(space: str | None, options: dict[str, Any]) -> tuple[Study, StudyDa
         check_same_space(study, load_space(space or study.folder / "space.toml", changes))
     study = moved_data(study, options["data"])
     return study, prepare(study.space)[1]
+
+
+def _check_not_a_study(space: str) -> None:
+    """Refuse a SPACE that is an older study's name: whoever wrote it may have meant that study."""
+    from fracdse.errors import ConfigError
+    from fracdse.search.study import list_studies
+
+    names = [folder.name for folder in list_studies()]
+    if space in names[:-1]:
+        raise ConfigError(
+            f"--resume continues the newest study, '{names[-1]}'",
+            hint=f"For '{space}' write: fracdse search --resume --study {shlex.quote(space)}.",
+        )
+
+
+def _to_continue(study: Study, options: dict[str, Any]) -> str:
+    """Return the command that goes on with the same search; a database's password is left out."""
+    from fracdse.search.storage import redacted
+
+    words = ["fracdse", "search", "--resume", "--study", study.name]
+    moved_data = ("data",) if options["resume"] else ()  # A new study keeps the place of its data itself.
+    for name in (*moved_data, "trials", "sampler", "workers", "engine", "address", "cpus", "gpus", "storage"):
+        if is_given(name):
+            value = str(options[name])
+            words += [f"--{name}", redacted(value).replace(":***@", "@") if name == "storage" else value]
+    return shlex.join(words)
 
 
 def _say_it_waits(reason: str) -> None:
@@ -155,7 +194,9 @@ def _target(study: Study, sampler: str, trials: int | None) -> int:
 
 
 def _size(space: SearchSpace) -> str:
-    return "a continuous space" if space.size == float("inf") else f"{int(space.size):,}"
+    from fracdse.wording import number_of
+
+    return "a continuous space" if space.size == float("inf") else number_of(int(space.size), "design")
 
 
 def _interrupt(*_: object) -> None:

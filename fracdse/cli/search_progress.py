@@ -17,6 +17,7 @@ from fracdse.design import Design
 from fracdse.pareto import nondominated
 from fracdse.records import TrialRecord
 from fracdse.search.study import Study
+from fracdse.wording import number_of
 
 _LONGEST_FRONT = 12
 _LINES_AROUND_FRONT = 9
@@ -141,8 +142,8 @@ class LiveProgress(Progress):
         running = ", ".join(str(number) for number in self._running) or "none"
         more = Text(f"… and {len(rows) - room} more" if len(rows) > room else "", style="dim")
         last = Text(self._last, style="dim", no_wrap=True, overflow="ellipsis")
-        status = f"{self.done} of {self._target} trials, {elapsed:.0f} s, running: {running}"
-        title = Text(f"Current front: {len(rows)} designs", style="italic")
+        status = f"{self.done} of {number_of(self._target, 'trial')}, {elapsed:.0f} s, running: {running}"
+        title = Text(f"Current front: {number_of(len(rows), 'design')}", style="italic")
         return Group(title, table, more, last, Text(status, no_wrap=True, overflow="ellipsis"))
 
 

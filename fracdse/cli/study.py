@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
+from fracdse.cli.options import OutputFile
 from fracdse.cli.storage import storage_option
+from fracdse.wording import number_of
 
 
 @click.group("study")
@@ -29,7 +31,7 @@ def list_(storage: str | None) -> None:
         try:
             study = open_study(folder, storage)
             records = study.records()
-            click.echo(f"{study.name:<24} {len(records):>6} trials  {_states(records)}")
+            click.echo(f"{study.name:<24} {number_of(len(records), 'trial'):>13}  {_states(records)}")
         except FracdseError as error:
             click.echo(f"{folder.name:<24} {error.message}")
 
@@ -49,7 +51,7 @@ def show(study: str | None, storage: str | None) -> None:
         "study": opened.name,
         "folder": str(opened.folder),
         "made by": f"fracdse {opened.version}",
-        "trials": f"{len(records)} of {opened.space.search.trials} planned: {_states(records)}",
+        "trials": f"{len(records)} (the file asks for {opened.space.search.trials}): {_states(records)}",
         "feasible": str(sum(record.feasible for record in records)),
         "designs": "a continuous space" if size == float("inf") else f"{int(size):,}",
         "objectives": ", ".join(f"{name} ({way})" for name, way in opened.space.objectives.items()),
@@ -103,7 +105,7 @@ def repair(study: str | None) -> None:
 
 @command.command()
 @click.argument("study", required=False)
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The file; standard output if left out.")
+@click.option("--out", type=OutputFile(), help="The file; standard output if left out.")
 @storage_option
 def export(study: str | None, out: Path | None, storage: str | None) -> None:
     """Write STUDY (the newest if left out) as one JSON document: space, trials, figures."""
@@ -124,6 +126,7 @@ def export(study: str | None, out: Path | None, storage: str | None) -> None:
     if out is None:
         click.echo(text, nl=False)
     else:
+        out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8")
         click.echo(f"Wrote {out}", err=True)
 

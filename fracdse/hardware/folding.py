@@ -232,12 +232,31 @@ def _infeasible(
         for name, used, have in zip(RESOURCES, chain.resources, budgets, strict=True)
     )
     lanes = ", ".join(lanes_text(layer.lanes, layer.slices) for layer in folding.convs)
-    goal = "" if limit is None else f" at {design.accelerator.fps:g} frames/s"
+    goal = "" if limit is None else f" at {design.accelerator.fps:,.10g} frames/s"
+    reached = _fastest_rate(design, specs, layers, budgets) if binding == "fps" else None
+    if reached is not None:
+        what = f"the fastest folding that fits reaches {reached:,.0f} frames/s"
+    else:
+        what = (
+            f"{binding} binds, {100 * (shares[binding] - 1):,.0f} % above what is allowed; the least violating folding "
+            f"(lanes {lanes}) takes {takes}"
+        )
     return FoldingInfeasible(
-        f"no folding of this design fits {design.device}{goal}: {binding} binds, {shares[binding] - 1:.1%} above what "
-        f"is allowed; the least violating folding (lanes {lanes}) takes {takes}",
+        f"no folding of this design fits {design.device}{goal}: {what}",
         hint="Use a narrower or shallower network, a lower rate, a larger lut_share, another weight memory or device.",
         resource=binding,
         excess=shares[binding] - 1,
         folding=folding,
     )
+
+
+def _fastest_rate(
+    design: Design, specs: Sequence[FoldedSpec], layers: Sequence[Layer], budgets: FloatArray
+) -> float | None:
+    """Return the frames/s of the folding with the fastest slowest layer within the budgets; None where nothing fits."""
+    limit = fastest_limit(layers, budgets)
+    chain = best_within(layers, limit, budgets, "lut") if limit is not None else None
+    if chain is None:
+        return None
+    folding = as_folding(specs, layers, chain)
+    return design.accelerator.clock_mhz * 1e6 / chain_cycles(specs, layer_foldings(folding), chain.cycles(layers))

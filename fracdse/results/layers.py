@@ -6,7 +6,7 @@ from typing import Any
 
 from fracdse.design import Design
 from fracdse.gates import GateStatistics
-from fracdse.hardware.estimate import layer_figures
+from fracdse.hardware.estimate import estimate, layer_figures
 from fracdse.results.picture import layer_lines
 
 
@@ -37,3 +37,19 @@ def layer_rows(design: Design, gates: GateStatistics | None) -> list[dict[str, A
             }
         )
     return rows
+
+
+def frame_cycles(design: Design, gates: GateStatistics | None) -> float:
+    """Return the estimated cycles from frame to frame, which can be more than those of the slowest layer.
+
+    Raises:
+        InfeasibleError: No folding fits the device.
+    """
+    return estimate(design, gates).cycles_per_frame.value
+
+
+def frame_note(frame: float, slowest: float) -> str:
+    """Return what a frame takes, for behind the words 'the slowest layer'; less than a cycle more is nothing."""
+    if frame < slowest + 1:
+        return ": it sets the frame rate"
+    return f"; stem and first layer wait for each other between frames, so a frame takes {frame:,.0f} cycles"

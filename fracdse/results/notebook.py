@@ -19,6 +19,7 @@ from fracdse.results.front import pareto_front
 from fracdse.results.labels import LABELS
 from fracdse.results.table import known_figures
 from fracdse.results.terminal import design_text, number_text
+from fracdse.wording import number_of
 
 _FIGURES = ("bram18", "dsp", "lut", "fps", "latency_us", "power_w")
 _RESOURCES = ("lut", "ff", "bram18", "dsp")
@@ -40,7 +41,8 @@ def study_html(name: str, records: Sequence[TrialRecord], objectives: Mapping[st
     """Return a study's front as a picture and a table."""
     front = pareto_front(records, objectives)
     complete = sum(record.state == "complete" for record in records)
-    head = f"<h3>Study {escape(name)}</h3><p>{len(records)} trials, {complete} complete, {len(front)} on the front.</p>"
+    trials = number_of(len(records), "trial")
+    head = f"<h3>Study {escape(name)}</h3><p>{trials}, {complete} complete, {len(front)} on the front.</p>"
     if not front:
         return head
     best = choose(records, "knee", objectives).record.number

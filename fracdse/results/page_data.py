@@ -17,10 +17,11 @@ from fracdse.records import TrialRecord
 from fracdse.results.choose import choose
 from fracdse.results.front import pareto_front
 from fracdse.results.labels import LABELS
-from fracdse.results.layers import layer_rows
+from fracdse.results.layers import frame_cycles, frame_note, layer_rows
 from fracdse.results.table import hardware_columns, known_figures, strongest_kind
 from fracdse.results.terminal import design_text, number_text
 from fracdse.space.objectives import DIRECTIONS
+from fracdse.wording import number_of
 
 _FIGURES = ("bram18", "dsp", "lut", "ff", "fps", "cycles_per_frame", "latency_us", "power_w")
 _PANELS = ("accuracy", "bram18", "dsp", "lut", "fps", "latency_us", "power_w")
@@ -56,6 +57,7 @@ def page_data(records: Sequence[TrialRecord], context: PageContext) -> dict[str,
     front = pareto_front(records, context.objectives)
     best = choose(records, "knee", context.objectives).record.number if front else None
     choices = _choice_names(context.searched)
+    layers = _all_layers(records, front)
     columns = _columns(records, {record.number for record in front}, choices)
     panels = [name for name in _PANELS if any(value is not None for value in columns.get(name, []))]
     x, y = _axes(panels or ["accuracy", "bram18"], context.objectives)
@@ -80,7 +82,8 @@ def page_data(records: Sequence[TrialRecord], context: PageContext) -> dict[str,
         "space": context.space_toml,
         "rows": [record.number for record in records],
         "columns": columns,
-        "layers": _all_layers(records, front),
+        "layers": layers,
+        "layer_hints": _layer_hints(records, layers),
         "layers_note": f"Its layers are not on this page; try: fracdse show NUMBER {shlex.quote(context.study)}",
         "pinned": [] if best is None else [best],
     }
@@ -149,7 +152,7 @@ def _axes(panels: Sequence[str], objectives: Mapping[str, Direction]) -> tuple[s
 def _summary(records: Sequence[TrialRecord], front: Sequence[TrialRecord]) -> str:
     states = ", ".join(f"{count} {state}" for state, count in sorted(Counter(r.state for r in records).items()))
     devices = ", ".join(sorted({record.design.device for record in records}))
-    return f"{len(records)} trials ({states or 'none yet'}); {len(front)} on the front. {devices}".strip()
+    return f"{number_of(len(records), 'trial')} ({states or 'none yet'}); {len(front)} on the front. {devices}".strip()
 
 
 def _tiles(
@@ -185,6 +188,17 @@ def _layers(record: TrialRecord) -> list[dict[str, Any]]:
     return [{name: _plain(value) for name, value in row.items()} for row in rows]
 
 
+def _layer_hints(records: Sequence[TrialRecord], layers: Mapping[int, Sequence[Mapping[str, Any]]]) -> dict[int, str]:
+    """Return what the mark in a picture of layers means, for every trial that has layers with cycles of their own."""
+    hints: dict[int, str] = {}
+    for record in records:
+        slowest = max((layer["cycles"] for layer in layers.get(record.number, ())), default=0)
+        if slowest:
+            note = frame_note(frame_cycles(record.design, record.gates), slowest)
+            hints[record.number] = f"The marked layer is the slowest{note}."
+    return hints
+
+
 def _capacities(records: Sequence[TrialRecord]) -> dict[str, dict[str, int]]:
     devices = {name: load_device(name) for name in sorted({record.design.device for record in records})}
     return {name: {key: int(device.resources[key]) for key in _RESOURCES} for name, device in devices.items()}
@@ -205,9 +219,10 @@ def _commands(study: str) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    """Round floats to five digits, which the page shows at most, and drop what is not finite."""
+    """Round floats to five digits, larger ones to whole numbers, as tables show them; drop what is not finite."""
     if not isinstance(value, float):
         return value
     if not math.isfinite(value):
         return None
-    return int(value) if value == int(value) else float(f"{value:.{_FIGURE_DIGITS}g}")
+    is_whole = value == int(value) or abs(value) >= 10 ** (_FIGURE_DIGITS - 1)
+    return round(value) if is_whole else float(f"{value:.{_FIGURE_DIGITS}g}")

@@ -9,16 +9,15 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from fracdse.errors import InfeasibleError, StudyError
+from fracdse.errors import InfeasibleError
 from fracdse.figures import Figure
 from fracdse.folding import Folding, lanes_text
 from fracdse.hardware.devices import load_device
 from fracdse.hardware.folding import solve
 from fracdse.pareto import Direction
 from fracdse.records import TrialRecord
-from fracdse.results.choose import choose
 from fracdse.results.labels import LABELS
-from fracdse.results.layers import layer_rows
+from fracdse.results.layers import frame_cycles, frame_note, layer_rows
 from fracdse.results.neighbours import differences, neighbours_table
 from fracdse.results.picture import bar, layer_lines
 from fracdse.results.table import KINDS, known_figures
@@ -30,38 +29,25 @@ _VERY_WIDE, _WIDE, _MIDDLE = 132, 110, 76
 _WIDE_BAR, _BAR, _NARROW_BAR = 24, 12, 6
 
 
-def find_trial(
-    records: Sequence[TrialRecord], objectives: Mapping[str, Direction], trial: str, rule: str
-) -> tuple[TrialRecord, str]:
-    """Return the trial that 'best' or a number means, and how it was chosen in words.
-
-    Raises:
-        StudyError: There is no such trial.
-        InfeasibleError: 'best' of a study without a feasible trial.
-    """
-    if trial == "best":
-        choice = choose(records, rule, objectives)
-        return choice.record, choice.rule
-    by_number = {str(record.number): record for record in records}
-    if trial not in by_number:
-        raise StudyError(
-            f"no trial {trial!r} in this study; it has {len(records)}, numbered from 0",
-            hint="`fracdse report` lists them; 'best' chooses one.",
-        )
-    return by_number[trial], f"trial {trial}"
-
-
 def design_screen(
     records: Sequence[TrialRecord],
     objectives: Mapping[str, Direction],
-    trial: str,
+    record: TrialRecord,
     rule: str,
     study: str,
     width: int = 110,
 ) -> RenderableType:
-    """Return what `fracdse show` prints on a terminal of `width` columns."""
-    record, words = find_trial(records, objectives, trial, rule)
-    chosen = f" ({words})" if trial == "best" else ""
+    """Return what `fracdse show` prints of a trial on a terminal of `width` columns.
+
+    Args:
+        records: All trials of the study.
+        objectives: Its objectives.
+        record: The trial.
+        rule: The rule in words that chose it; empty where it was named.
+        study: The study's name.
+        width: Columns of the terminal.
+    """
+    chosen = f" ({rule})" if rule else ""
     accuracy = "not trained" if record.accuracy is None else f"validation accuracy {100 * record.accuracy:.1f} %"
     parts: list[RenderableType] = [
         Text(f"{study}, trial {record.number}{chosen}", style="bold"),
@@ -96,7 +82,7 @@ def _commands(record: TrialRecord, study: str) -> list[Text]:
 
 def _network_table(record: TrialRecord, width: int) -> Table:
     """One row a layer; on a narrow terminal without its output's shape, what it computes and its resources."""
-    folding, costs = _folding_and_costs(record)
+    folding, costs, frame = _folding_and_costs(record)
     slowest = max((cost["cycles"] for cost in costs.values()), default=0.0)
     resources = [name for name in ("lut", "bram18", "dsp") if costs and width >= _MIDDLE]
     table = _plain_table("layer", *(["output"] if width >= _MIDDLE else []), *(["what"] if width >= _VERY_WIDE else []))
@@ -119,21 +105,25 @@ def _network_table(record: TrialRecord, width: int) -> Table:
         table.add_row(line.name, *words, lanes_text(line.lanes, line.slices), timed, gate, *used)
     if slowest:
         sliced = "\n1/n: one lane that takes n cycles for every fan-in, a slice of it a cycle"
-        caption = "◂ the slowest layer: it sets the frame rate" + (sliced if is_sliced else "")
+        caption = f"◂ the slowest layer{frame_note(frame, slowest)}" + (sliced if is_sliced else "")
         table.caption, table.caption_justify = Text(caption), "left"
     return table
 
 
-def _folding_and_costs(record: TrialRecord) -> tuple[Folding | None, dict[str, dict[str, float]]]:
-    """Return the folding, and what each layer takes; nothing where no folding fits the device any more."""
+def _folding_and_costs(record: TrialRecord) -> tuple[Folding | None, dict[str, dict[str, float]], float]:
+    """Return the folding, what each layer takes, and the cycles of a frame.
+
+    They are empty where no folding fits the device any more.
+    """
     if record.design.accelerator.architecture != "dataflow":
-        return None, {}
+        return None, {}, 0.0
     try:
         folding = solve(record.design, record.gates)
     except InfeasibleError:
-        return None, {}
+        return None, {}, 0.0
     names = ("cycles", "lut", "bram18", "dsp")
-    return folding, {row["name"]: {n: row[n] for n in names} for row in layer_rows(record.design, record.gates)}
+    costs = {row["name"]: {n: row[n] for n in names} for row in layer_rows(record.design, record.gates)}
+    return folding, costs, frame_cycles(record.design, record.gates)
 
 
 def _resource_table(record: TrialRecord, width: int) -> Table:

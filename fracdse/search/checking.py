@@ -29,7 +29,11 @@ class Finding:
 
 
 def check_study(folder: Path, storage_url: str | None = None) -> list[Finding]:
-    """Return what is wrong with or remarkable about the study in `folder`; an empty list is a clean study."""
+    """Return what is wrong with or remarkable about the study in `folder`; an empty list is a clean study.
+
+    Raises:
+        FracdseError: A study without a journal, which `repair` cannot mend, cannot be opened.
+    """
     findings = check_journal(folder / JOURNAL_NAME) if (folder / JOURNAL_NAME).exists() else []
     if not (folder / META_NAME).is_file():
         findings.append(Finding("error", f"{META_NAME} is missing"))
@@ -38,6 +42,8 @@ def check_study(folder: Path, storage_url: str | None = None) -> list[Finding]:
     try:
         study = open_study(folder, storage_url)
     except FracdseError as error:
+        if not (folder / JOURNAL_NAME).exists():
+            raise
         return [*findings, Finding("error", error.message)]
     return findings + check_trials(study)
 

@@ -19,6 +19,7 @@ from fracdse.search.study import Study, machine_owner, sampler_seed
 from fracdse.search.trial_facts import START
 from fracdse.search.workers import CrewPlan, run_workers, threads_each
 from fracdse.space import SearchSpace
+from fracdse.space.toml_writer import toml_value
 
 _FEWEST_IN_A_BATCH = 4
 _FINGERPRINT = "data_fingerprint"
@@ -136,13 +137,19 @@ def check_same_space(study: Study, wanted: SearchSpace) -> None:
     How many trials, by which sampler, and where the data lies may differ: none changes what a trial's figures mean.
     """
     ours, theirs = _essence(study.space), _essence(wanted)
-    for section in ours:
-        if ours[section] != theirs[section]:
-            raise StudyError(
-                f"study '{study.name}' is of another space: '{section}' is {ours[section]!r} in the study and "
-                f"{theirs[section]!r} now",
-                hint="Leave the space out to continue the study as it is, or start a new one with --study NAME.",
-            )
+    differing = [key for key in ours | theirs if ours.get(key) != theirs.get(key)]
+    if differing:
+        found = "; ".join(
+            f"{key} is {_said(ours.get(key))} in the study and {_said(theirs.get(key))} now" for key in differing
+        )
+        raise StudyError(
+            f"study '{study.name}' is of another space: {found}",
+            hint="Leave the space out to continue the study as it is, or start a new one with --study NAME.",
+        )
+
+
+def _said(value: Any) -> str:
+    return "not given" if value is None else toml_value(value)
 
 
 def moved_data(study: Study, data_name: str | None) -> Study:
@@ -154,7 +161,11 @@ def moved_data(study: Study, data_name: str | None) -> Study:
 
 
 def _essence(space: SearchSpace) -> dict[str, Any]:
+    """Return what a trial's figures depend on, by key paths such as 'network.width'."""
     plain = space.to_plain()
     plain["search"] = {"seed": plain["search"]["seed"]}
     plain["data"] = {"samples": plain["data"]["samples"]}
-    return plain
+    essence: dict[str, Any] = {}
+    for name, value in plain.items():
+        essence |= {f"{name}.{key}": own for key, own in value.items()} if isinstance(value, dict) else {name: value}
+    return essence

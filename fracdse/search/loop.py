@@ -142,8 +142,9 @@ def require_feasible(records: list[TrialRecord]) -> None:
         return
     least = min(infeasible, key=lambda record: total_violation(record.violations))
     binding = max(least.violations, key=lambda name: least.violations[name])
+    tried = f"none of {len(infeasible)} designs" if len(infeasible) > 1 else "no design"
     raise InfeasibleError(
-        f"none of {len(infeasible)} designs meets the constraints; '{binding}' binds. The least violating design is "
+        f"{tried} meets the constraints; '{binding}' binds. The least violating design is "
         f"{least.design.key} (trial {least.number}): {least.reason}",
         hint=f"Relax '{binding}', or allow smaller designs. Trial {least.number} has {_choices(least)}.",
     )

@@ -86,6 +86,20 @@ def database_storage(url: str) -> BaseStorage:
         raise DatabaseAway(f"database '{redacted(url)}': {without_secret(said[0], url)}") from None
 
 
+def lacks_its_file(url: str) -> bool:
+    """Tell whether `url` is of an SQLite file that does not exist, which opening it would make."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parts = make_url(url)
+    except (ArgumentError, ValueError):
+        return False
+    named = parts.database or ":memory:"
+    is_file = parts.get_backend_name() == "sqlite" and named != ":memory:" and not named.startswith("file:")
+    return is_file and not Path(named).exists()
+
+
 def with_driver(url: str) -> str:
     """Return the address with the driver that the extra 'cluster' brings, where none is named."""
     scheme, separator, rest = url.partition("://")

@@ -26,9 +26,10 @@ from fracdse.search.journal import JOURNAL_NAME
 from fracdse.search.locks import DriverLock
 from fracdse.search.many_objects import many_objects
 from fracdse.search.seeds import REPEATABLE, derived_seed
-from fracdse.search.storage import database_storage, file_storage, redacted
+from fracdse.search.storage import database_storage, file_storage, lacks_its_file, redacted
 from fracdse.search.trial_facts import LATER_PREFIX, REUSED, START, VOID, to_record
 from fracdse.space import SearchSpace, parse_space
+from fracdse.wording import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +71,8 @@ class Study:
 
     def __repr__(self) -> str:
         return (
-            f"Study {self.name!r} in {str(self.folder)!r}: {len(self.optuna_study.get_trials(deepcopy=False))} trials"
+            f"Study {self.name!r} in {str(self.folder)!r}: "
+            f"{number_of(len(self.optuna_study.get_trials(deepcopy=False)), 'trial')}"
         )
 
     def _repr_html_(self) -> str:
@@ -110,7 +112,7 @@ class Study:
         if found is None:
             raise StudyError(
                 f"study '{self.name}' has no trial {number}",
-                hint=f"Its trials: fracdse report {self.name}.",
+                hint=f"List them: fracdse report {self.name}",
             )
         return found
 
@@ -129,7 +131,7 @@ class Study:
         """
         known = [t.number for t in self.optuna_study.get_trials(deepcopy=False) if VOID not in t.user_attrs]
         if number not in known:
-            raise StudyError(f"study '{self.name}' has no trial {number}; it has {len(known)} trials")
+            raise StudyError(f"study '{self.name}' has no trial {number}; it has {number_of(len(known), 'trial')}")
         kind = kind or figures.cycles_per_frame.kind
         self.optuna_study.set_user_attr(f"{LATER_PREFIX}{number}:{kind}", figures.to_dict())
 
@@ -200,11 +202,7 @@ def join_study(name: str, storage_url: str) -> Study:
     """
     folder = RESULTS_FOLDER / _checked_name(name)
     if not (folder / META_NAME).exists():
-        storage = database_storage(storage_url)
-        names = optuna.get_all_study_names(storage)
-        if name not in names:
-            raise StudyError(f"database '{redacted(storage_url)}' has no study '{name}'{nearest(name, names)}")
-        study = _load(folder, name, storage)
+        study = _load(folder, name, _database_of(name, storage_url))
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder / SPACE_NAME, study.space.to_toml())
         write_meta(folder, name, study.version, redacted(storage_url))
@@ -235,8 +233,27 @@ def open_study(path_or_name: str | Path | None = None, storage_url: str | None =
                 f"study '{meta['name']}' is kept in the database '{meta['storage']}'",
                 hint="Give its address with --storage URL, or in the environment variable FRACDSE_STORAGE.",
             )
-        storage = database_storage(url)
+        storage = _database_of(str(meta["name"]), url, str(meta["storage"]))
     return _load(folder, str(meta["name"]), storage)
+
+
+def _database_of(name: str, url: str, kept_in: str = "") -> BaseStorage:
+    """Open the database that holds a study; one that does not is left as it is, and not made where there is none.
+
+    Args:
+        name: The study's name.
+        url: The database's address.
+        kept_in: The address that the study was made with, where it is known.
+
+    Raises:
+        StudyError: The database has no such study.
+    """
+    storage = None if lacks_its_file(url) else database_storage(url)
+    names = [] if storage is None else optuna.get_all_study_names(storage)
+    if storage is None or name not in names:
+        known = f"; it is kept in '{kept_in}'" if kept_in not in ("", redacted(url)) else nearest(name, names)
+        raise StudyError(f"database '{redacted(url)}' has no study '{name}'{known}")
+    return storage
 
 
 def delete_study(folder: Path, storage_url: str | None = None) -> None:

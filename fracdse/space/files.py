@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -12,7 +13,7 @@ from fracdse.data_files import data_folder
 from fracdse.design import design_fields
 from fracdse.errors import ConfigError, nearest
 from fracdse.space.model import SearchSpace, parse_space
-from fracdse.space.objectives import DIRECTIONS, HARDWARE_NAMES, split_constraint
+from fracdse.space.objectives import DIRECTIONS, HARDWARE_NAMES, parse_constraint, split_constraint
 from fracdse.space.sections import DataSection, SearchSection
 from fracdse.training.recipe import Recipe
 
@@ -32,9 +33,14 @@ def load_space(path_or_name: str | Path, changes: Iterable[str] = ()) -> SearchS
     """
     path = _find(path_or_name)
     document = _read(path)
-    for change in changes:
-        _apply(document, change)
-    return parse_space(document, str(path))
+    changed = [_apply(document, change) for change in changes]
+    try:
+        return parse_space(document, str(path))
+    except ConfigError as error:
+        said = error.message.removeprefix(f"{path}: ")
+        if any(re.match(rf"{re.escape(key)}\b", said) for key in changed):
+            raise ConfigError(f"--set {said}", hint=error.hint) from None
+        raise
 
 
 def with_objectives(names: Iterable[str]) -> list[str]:
@@ -50,8 +56,13 @@ def with_objectives(names: Iterable[str]) -> list[str]:
 
 
 def with_constraint(text: str) -> str:
-    """Return the override that adds the constraint `text`, such as 'lut<=0.8', or replaces the one of its name."""
+    """Return the override that adds the constraint `text`, such as 'lut<=0.8', or replaces the one of its name.
+
+    Raises:
+        ConfigError: It names no hardware figure, or its limit cannot be read.
+    """
     name, limit = split_constraint(text)
+    parse_constraint(name, limit, f"--constraint {name}")
     return f'constraints.{name}="{limit}"'
 
 
@@ -63,6 +74,11 @@ def _find(path_or_name: str | Path) -> Path:
     is_name = str(path_or_name) in shipped or str(path_or_name) == f"search_spaces/{path.stem}.toml"
     if is_name and path.stem in shipped:
         return shipped[path.stem]
+    if path.is_dir():
+        raise ConfigError(
+            f"'{path_or_name}' is a folder, not a search space",
+            hint=f"Give a TOML file, or one of: {', '.join(shipped)}.",
+        )
     raise ConfigError(
         f"there is no search space '{path_or_name}'{nearest(path.stem, shipped)}",
         hint=f"Give a TOML file, or one of: {', '.join(shipped)}.",
@@ -73,14 +89,20 @@ def _read(path: Path) -> dict[str, Any]:
     if path.stat().st_size > _LARGEST_FILE_BYTES:
         raise ConfigError(f"{path} is larger than 1 MiB, so it is no search space")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not UTF-8 text, so it is no search space") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
+    if not document:
+        raise ConfigError(
+            f"{path} is empty: the file names no choice", hint="docs/reference-search-space.md has every key."
+        )
+    return document
 
 
-def _apply(document: dict[str, Any], change: str) -> None:
+def _apply(document: dict[str, Any], change: str) -> str:
+    """Make one override in `document`, and return its key."""
     key, equals, text = change.partition("=")
     key = key.strip()
     if not equals or not key:
@@ -89,11 +111,12 @@ def _apply(document: dict[str, Any], change: str) -> None:
     section, _, field = key.partition(".")
     if not field:
         document[section] = _parse_value(text.strip())
-        return
+        return key
     table = document.setdefault(section, {})
     if not isinstance(table, dict):
         raise ConfigError(f"[{section}] must be a table of keys, not {table!r}")
     table[field] = _parse_value(text.strip())
+    return key
 
 
 def _check_path(key: str) -> None:

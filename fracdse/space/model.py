@@ -115,7 +115,7 @@ class SearchSpace:
         for path, domain in self.searched.items():
             raise ConfigError(
                 f"{self.source}: {path} = {domain.to_plain()} is a choice, but one design is wanted",
-                hint=f"Give it one value, in the file or with --set {path}=VALUE.",
+                hint="Give it one value in the file.",
             )
         return self.design({})
 

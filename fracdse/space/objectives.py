@@ -94,7 +94,7 @@ def split_constraint(text: str) -> tuple[str, str]:
     """
     match = _WHOLE.match(text)
     if match is None:
-        raise ConfigError(f"constraint {text!r}: write NAME<=LIMIT or NAME>=LIMIT, such as 'lut<=0.8'")
+        raise ConfigError(f"--constraint {text!r}: write NAME<=LIMIT or NAME>=LIMIT, such as 'lut<=0.8'")
     return match.group(1), match.group(2)
 
 

@@ -26,7 +26,7 @@ def to_toml(document: Mapping[str, Any]) -> str:
 
 
 def _line(key: str, value: Any) -> str:
-    return f"{_key(key)} = {_value(value)}"
+    return f"{_key(key)} = {toml_value(value)}"
 
 
 def _key(key: str) -> str:
@@ -37,7 +37,12 @@ def _text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _value(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """Return a value as TOML writes it.
+
+    Raises:
+        TypeError: It has no form in TOML.
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -47,7 +52,7 @@ def _value(value: Any) -> str:
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, list | tuple):
-        return f"[{', '.join(_value(item) for item in value)}]"
+        return f"[{', '.join(toml_value(item) for item in value)}]"
     if isinstance(value, Mapping):
         return "{ " + ", ".join(_line(key, item) for key, item in value.items()) + " }"
     raise TypeError(f"{value!r} has no form in TOML")

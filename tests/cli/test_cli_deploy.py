@@ -114,6 +114,8 @@ def test_simulated_deployment_is_stored_and_repeats_byte_for_byte(deploy):
     second = deploy("--target", "sim")
     assert "binary weights" in first.stderr
     assert "binary weights" not in second.stderr
+    assert "Taking the training that is there already, in " in second.stderr
+    assert "Training design" not in second.stderr
     assert bundle.read_bytes() == content
 
 

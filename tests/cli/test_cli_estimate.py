@@ -8,8 +8,9 @@ from click.testing import CliRunner
 
 from fracdse.cli.estimate import command
 from fracdse.design import Design
-from fracdse.errors import ConfigError, InfeasibleError
+from fracdse.errors import ConfigError, InfeasibleError, StudyError
 from fracdse.hardware.estimate import estimate
+from fracdse.search.study import open_study
 
 ONE = """\
 name = "one"
@@ -74,6 +75,27 @@ def test_a_design_that_fits_nowhere_is_infeasible(design_file: Path) -> None:
     with pytest.raises(InfeasibleError, match="binds") as caught:
         run(design_file)
     assert caught.value.exit_code == 3
+
+
+def test_a_trial_is_estimated_as_its_study_does_with_the_spread_of_a_proxys_gates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fracdse.cli.search import command as search
+
+    monkeypatch.chdir(tmp_path)
+    tiny = ["network.depth=8", "network.width=4", "proxy.epochs=1", "data.samples=120", "search.workers=1"]
+    options = [word for change in tiny for word in ("--set", change)]
+    result = CliRunner().invoke(search, ["digits", "--trials", "1", "--quiet", *options], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    (record,) = open_study("digits").records()
+    assert record.hardware is not None
+    shown = json.loads(CliRunner().invoke(command, ["0", "--json"], catch_exceptions=False).output)
+    assert shown["gates"] == "measured"
+    for name, figure in record.hardware.items():
+        expected = pytest.approx((figure.low, figure.value, figure.high), rel=1e-9)
+        assert (shown[f"{name}_low"], shown[name], shown[f"{name}_high"]) == expected, name
+    with pytest.raises(StudyError, match="study 'digits' has no trial 7"):
+        CliRunner().invoke(command, ["7"], catch_exceptions=False)
 
 
 def test_a_study_goes_with_a_trial_only(design_file: Path) -> None:

@@ -39,6 +39,12 @@ def test_every_command_has_help(name: str) -> None:
     assert "Usage:" in done.stdout
 
 
+def test_an_option_that_would_do_nothing_is_refused() -> None:
+    done = run("board", "test", __file__, "--board", "sim", "--limit", "3")
+    assert done.returncode == 2
+    assert "--limit goes with --data" in done.stderr
+
+
 def test_an_error_is_a_message_with_its_exit_code_and_no_traceback() -> None:
     done = run("estimate", "no-such-design.toml")
     assert done.returncode not in (0, 1)

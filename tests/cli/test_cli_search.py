@@ -76,7 +76,7 @@ def test_search_resume_and_the_study_commands(capsys: pytest.CaptureFixture[str]
 
     assert "mine" in fracdse_here(capsys, "study", "list")[1]
     shown = fracdse_here(capsys, "study", "show")[1]
-    assert re.search(r"trials +5 of 16 planned: 5 complete", shown)
+    assert re.search(r"trials +5 \(the file asks for 16\): 5 complete", shown)
     assert re.search(r"commands +fracdse search .*--study mine", shown)
     assert "fracdse search --resume --trials 5 --workers 1 --quiet" in shown
     assert fracdse_here(capsys, "study", "check")[0] == 0
@@ -88,7 +88,7 @@ def test_search_resume_and_the_study_commands(capsys: pytest.CaptureFixture[str]
     assert "there is a study 'mine' already" in said
     code, _, said = fracdse_here(capsys, "search", "--resume", "--study", "mine", *TINY, "--set", "network.width=4")
     assert code == 1
-    assert "is of another space: 'network'" in said
+    assert "is of another space: network.width is [4, 8, 16] in the study and 4 now\n" in said
 
     options = ("--from", "mine", "--study", "next", "--trials", "1", "--workers", "1")
     code, _, said = fracdse_here(capsys, "search", *TINY, *options)
@@ -121,9 +121,40 @@ def test_interrupt_stops_cleanly_and_says_how_to_resume() -> None:
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert "fracdse search --resume --study stopped" in said
+    assert "fracdse search --resume --study stopped --trials 9 --workers 2\n" in said
     assert "Traceback" not in said
     assert [finding.severity for finding in check_study(Path("results/stopped"))] == ["note"]
+
+
+def test_what_is_said_to_continue_is_the_same_search_without_its_password(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = parse_space({"name": "s", "data": {"name": "digits"}, "network": {"width": [4, 8]}}, "space")
+    study = create_study("s", space)
+    monkeypatch.setattr("fracdse.cli.search._new", lambda *_: (study, None))
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fracdse.search.driver.drive", interrupted)
+    options = ("--sampler", "random", "--engine", "ray", "--cpus", "2", "--trials", "7")
+    code, _, said = fracdse_here(capsys, "search", *options, "--storage", "postgresql://me:s3cret@host/trials")
+    assert code == 130
+    continued = "--trials 7 --sampler random --engine ray --cpus 2.0 --storage postgresql://me@host/trials\n"
+    assert said.endswith(f"Continue with: fracdse search --resume --study s {continued}")
+    monkeypatch.setenv("FRACDSE_STORAGE", "postgresql://me:s3cret@host/trials")
+    assert fracdse_here(capsys, "search")[2].endswith("fracdse search --resume --study s\n")
+
+
+def test_resume_with_the_name_of_an_older_study_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    space = parse_space({"name": "digits", "data": {"name": "digits"}, "network": {"width": [4, 8]}}, "space")
+    create_study("digits", space)
+    create_study("digits-2", space)
+    os.utime("results/digits/journal.log", (0, 0))
+    code, _, said = fracdse_here(capsys, "search", "--resume", "digits")
+    assert code == 2
+    assert "--resume continues the newest study, 'digits-2'" in said
+    assert "For 'digits' write: fracdse search --resume --study digits." in said
 
 
 def test_two_searches_on_one_study() -> None:
@@ -154,12 +185,20 @@ def test_a_worker_that_is_killed_is_replaced_and_its_trial_run_again() -> None:
         (["--set", "network.widht=3"], 2, r"no such key \(did you mean 'network\.width'\?\)"),
         (["no-such-space"], 2, "there is no search space 'no-such-space'"),
         (["--sampler", "TPEE"], 2, r"did you mean 'TPE'\?"),
+        (["--sampler", "tpe"], 2, r"did you mean 'TPE'\?"),
+        (["--constraint", "foo<=0.8"], 2, "--constraint foo: unknown constraint 'foo'"),
         (["--device", "ultra96"], 2, "ultra96"),
         (["--data", "/nowhere"], 1, "/nowhere"),
         (["--resume"], 1, "there is no study"),
-        (["--constraint", "dsp<=1", "--trials", "2", *TINY], 3, "'dsp <= 1' binds"),
+        (
+            ["--constraint", "dsp<=1", "--trials", "2", *TINY],
+            3,
+            "none of 2 designs meets the constraints; 'dsp <= 1' b",
+        ),
+        (["--constraint", "dsp<=1", "--trials", "1", *TINY], 3, "no design meets the constraints; 'dsp <= 1' binds"),
         (["--objective", "speed"], 2, "unknown objective 'speed'"),
         (["--trials", "0"], 2, "0 is not in the range"),
+        (["--cpus", "2"], 2, "--cpus goes with --engine ray"),
         (["--study", "../x", *TINY], 1, "study name"),
     ],
 )
@@ -233,6 +272,21 @@ def test_a_study_in_a_database_is_read_with_its_address(capsys: pytest.CaptureFi
     assert code == 1
     assert "--storage URL" in said
     assert "Study kept: 0 trials" in fracdse_here(capsys, "report", "kept", "--storage", url)[1]
+    code, _, said = fracdse_here(capsys, "report", "kept", "--storage", "sqlite:///other.db")
+    assert code == 1
+    assert f"database 'sqlite:///other.db' has no study 'kept'; it is kept in '{url}'" in said
+    assert (
+        "has no study 'more'"
+        in fracdse_here(capsys, "search", "--resume", "--study", "more", "--storage", "sqlite:///other.db")[2]
+    )
+    assert not Path("other.db").exists()
+    for command in ("check", "show"):
+        code, output, said = fracdse_here(capsys, "study", command, "kept")
+        assert (code, output) == (1, "")
+        assert "is kept in the database 'sqlite:///trials.db'" in said
+        assert "--storage URL" in said
+        assert "repair" not in said
+    assert fracdse_here(capsys, "study", "check", "kept", "--storage", url)[0] == 0
     of_a_trial = (
         ("show", "0", "kept"),
         ("deploy", "0", "kept"),
@@ -242,7 +296,7 @@ def test_a_study_in_a_database_is_read_with_its_address(capsys: pytest.CaptureFi
     )
     for words in of_a_trial:
         code, _, said = fracdse_here(capsys, *words, "--storage", url)
-        assert (code in (1, 2), "no trial" in said) == (True, True), (words, said)
+        assert (code, "study 'kept' has no trial 0" in said) == (1, True), (words, said)
 
 
 def test_passwords_are_never_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -96,10 +96,36 @@ def test_a_study_whose_journal_is_gone_can_be_deleted(run: Run) -> None:
 
 @pytest.mark.usefixtures("night")
 def test_an_export_that_cannot_be_written_names_the_file(run: Run) -> None:
-    code, _, said = run("study", "export", "night", "--out", "nowhere/night.json")
+    Path("notes.txt").write_text("not a folder")
+    code, _, said = run("study", "export", "night", "--out", "notes.txt/night.json")
     assert code == 1
-    assert "nowhere/night.json" in said
-    assert run("study", "export", "night", "--out", "night.json")[0] == 0
+    assert "notes.txt" in said
+    assert run("study", "export", "night", "--out", "new/night.json")[0] == 0
+    assert Path("new/night.json").is_file()
+
+
+@pytest.mark.usefixtures("night")
+def test_a_study_without_a_feasible_trial_still_gets_what_can_be_drawn_and_its_page(run: Run) -> None:
+    code, _, said = run("report", "night", "--plots", "plots", "--html", "night.html")
+    assert code == 0, said
+    assert [file.name for file in Path("plots").iterdir()] == ["front.png"]
+    assert "sampler of the file" in Path("night.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("night")
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--by", "nee"], "--by goes with --plots"),
+        (["--plot-format", "pdf"], "--plot-format goes with --plots"),
+        (["--against", "lut"], "--against goes with --plot"),
+        (["--html", ""], "the name of a file is missing"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(run: Run, options: list[str], said: str) -> None:
+    code, out, errors = run("report", "night", *options)
+    assert (code, out) == (2, "")
+    assert said in errors
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The reference pages are what the code says now."""
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
@@ -21,10 +22,17 @@ def generator():
     return module
 
 
-@pytest.mark.parametrize("name", ["reference-search-space.md", "reference-columns.md"])
+@pytest.mark.parametrize("name", ["reference-search-space.md", "reference-columns.md", "reference-commands.md"])
 def test_committed_pages_are_current(generator, name: str) -> None:
     written = (DOCS / name).read_text(encoding="utf-8")
     assert written == generator.pages()[name], "run: python docs/generate_reference.py"
+
+
+def test_the_variables_named_are_those_that_the_code_reads(generator) -> None:
+    read = set()
+    for file in (DOCS.parent / "fracdse").rglob("*.py"):
+        read |= set(re.findall(r"environ\.get\(\"(FRACDSE_\w+)\"", file.read_text(encoding="utf-8")))
+    assert read == {name for name in generator.texts.VARIABLES if name.startswith("FRACDSE_")}
 
 
 def test_every_text_is_used(generator) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from fracdse.design import AcceleratorChoices, Design, ImageFormat, NetworkChoices
+from fracdse.figures import Figure
 from fracdse.results.html import render_page
 from fracdse.results.page_data import PageContext, page_data
 
@@ -55,7 +56,16 @@ def test_page_data_mark_the_front_and_describe_its_layers(records) -> None:
     names = [layer["name"] for layer in data["layers"][9]]
     assert names[0] == "stem"
     assert "stage3.block0.conv2" in names
+    assert data["layer_hints"][9].startswith("The marked layer is the slowest")
+    assert data["layer_hints"].keys() == data["layers"].keys()
     assert data["capacity"]["ultra96v2"] == {"lut": 70_560, "ff": 141_120, "bram18": 432, "dsp": 360}
+
+
+def test_page_data_keep_whole_numbers_as_the_table_shows_them(make_record) -> None:
+    record = make_record(0, 0.5)
+    figures = replace(record.hardware, fps=Figure.exact(107_712.4), power_w=Figure.exact(3.1234567))
+    columns = page_data([replace(record, hardware=figures)], CONTEXT)["columns"]
+    assert (columns["fps"], columns["power_w"]) == ([107_712], [3.1235])
 
 
 def test_page_data_say_what_the_best_of_the_front_are(records) -> None:

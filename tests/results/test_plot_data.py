@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from fracdse.design import Design, ImageFormat, NetworkChoices
-from fracdse.errors import ConfigError, InfeasibleError
+from fracdse.errors import ConfigError
 from fracdse.figures import Figure
 from fracdse.results.importance import by_choice, importances
 from fracdse.results.plots.all_plots import all_plots
@@ -17,7 +17,7 @@ from fracdse.results.plots.front_plot import plot_front
 from fracdse.results.plots.kinds_plot import comparisons
 from fracdse.results.plots.layers_plot import part_shares
 from fracdse.results.plots.progress_plot import hypervolume_progress
-from fracdse.results.plots.style import save_figure
+from fracdse.results.plots.style import save_figure, tick_text
 
 OBJECTIVES = {"accuracy": "maximize", "bram18": "minimize"}
 LAYERS = [
@@ -86,8 +86,8 @@ def test_without_accuracy_the_first_objective_goes_up(make_record) -> None:
 
 def test_of_many_bottlenecks_the_first_speaks_for_all() -> None:
     sliced = layer_cycles([{"name": "conv", "cycles": 1200.0, "lanes": 1, "slices": 12}])
-    assert layer_notes(sliced) == ["1,200, 1 lane, 12 slices  ◂ bottleneck"]
-    assert layer_notes(layer_cycles(LAYERS)) == ["64, 1 lane", "90, 2 lanes  ◂ bottleneck (2 layers)", "90, 2 lanes"]
+    assert layer_notes(sliced) == ["1,200, 1 lane, 12 slices  ◂ slowest"]
+    assert layer_notes(layer_cycles(LAYERS)) == ["64, 1 lane", "90, 2 lanes  ◂ slowest (2 layers)", "90, 2 lanes"]
 
 
 def test_points_in_one_place_share_a_label(make_record) -> None:
@@ -164,9 +164,18 @@ def test_every_plot_that_has_data_is_drawn(make_record, tmp_path: Path) -> None:
     assert names == ["front", "resources", "cycles", "hypervolume", "importance", "estimate-against-found"]
 
 
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0, "0"), (0.25, "0.25"), (12_000.0, "12,000"), (1_400_000.0, "1,400,000")]
+)
+def test_ticks_are_written_out(value: float, text: str) -> None:
+    assert tick_text(value) == text
+
+
 def test_plots_of_nothing_and_by_an_unknown_rule_say_so(make_record) -> None:
-    with pytest.raises(InfeasibleError, match="no trial of this study"):
-        list(all_plots([make_record(0, None, state="failed")], OBJECTIVES))
+    failed = [make_record(0, None, state="failed")]
+    (name, figure), *more = all_plots(failed, OBJECTIVES)
+    assert (name, more) == ("front", [])
+    assert not any(len(axis.get_xticks()) or len(axis.get_yticks()) for axis in figure.axes)
     with pytest.raises(ConfigError, match="no such rule"):
         list(all_plots([make_record(0, 0.5)], OBJECTIVES, "nice"))
 

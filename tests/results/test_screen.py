@@ -9,8 +9,10 @@ import pytest
 from rich.console import Console
 
 from fracdse.design import AcceleratorChoices, Design, ImageFormat, NetworkChoices
-from fracdse.errors import InfeasibleError, StudyError
+from fracdse.errors import InfeasibleError
 from fracdse.figures import Figure
+from fracdse.hardware.estimate import estimate
+from fracdse.results.choose import choose
 from fracdse.results.neighbours import differences
 from fracdse.results.screen import design_screen
 
@@ -29,7 +31,12 @@ def records(make_record) -> list[Any]:
 
 def screen(records: list[Any], trial: str = "best", width: int = 80, rule: str = "knee") -> str:
     console = Console(file=io.StringIO(), width=width)
-    console.print(design_screen(records, OBJECTIVES, trial, rule, "my study", width))
+    if trial == "best":
+        choice = choose(records, rule, OBJECTIVES)
+        record, words = choice.record, choice.rule
+    else:
+        record, words = next(record for record in records if record.number == int(trial)), ""
+    console.print(design_screen(records, OBJECTIVES, record, words, "my study", width))
     return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
 
 
@@ -58,6 +65,20 @@ def test_sliced_lanes_are_shown_and_explained(records) -> None:
     assert re.search(r" 1/\d+ ", row)
     assert "1/n: one lane that takes n cycles" in text
     assert "1/n" not in screen(records, "0")
+
+
+def test_a_frame_that_takes_more_than_the_slowest_layer_is_said_so(records) -> None:
+    def caption(design: Design) -> str:
+        return " ".join(screen([replace(records[0], design=design)], "0", width=140).split())
+
+    def slow(width: int) -> Design:
+        choices = AcceleratorChoices(folding="smallest at fps", fps=1000)
+        return Design(ImageFormat(8, 8, 1, 10), NetworkChoices(depth=8, width=width), choices)
+
+    assert "◂ the slowest layer: it sets the frame rate" in caption(slow(16))
+    waiting = slow(8)
+    frame = estimate(waiting).cycles_per_frame.value
+    assert f"wait for each other between frames, so a frame takes {frame:,.0f} cycles" in caption(waiting)
 
 
 def test_neighbours_are_said_as_differences(records) -> None:
@@ -93,8 +114,6 @@ def test_failed_and_engine_trials_are_shown_as_far_as_they_go(records) -> None:
     assert "stage1.block0.conv1" in screen([replace(records[0], design=engine)], "0")
 
 
-def test_unknown_trials_and_empty_fronts_are_errors(records) -> None:
-    with pytest.raises(StudyError, match="no trial '7' in this study; it has 4, numbered from 0"):
-        screen(records, "7")
+def test_an_empty_front_is_an_error(records) -> None:
     with pytest.raises(InfeasibleError):
         screen(records[3:])

@@ -171,7 +171,7 @@ def test_a_folder_left_by_an_interrupted_creation_is_used(tiny_space: SearchSpac
 
 def test_another_version_or_space_is_refused(tiny_space: SearchSpace, tiny_data: StudyData) -> None:
     study = create_study("old", tiny_space)
-    with pytest.raises(StudyError, match="is of another space: 'network'"):
+    with pytest.raises(StudyError, match="is of another space: network"):
         check_same_space(study, load_space("digits", [*TINY, "network.width=[4]"]))
     check_same_space(study, load_space("digits", [*TINY, "search.trials=3"]))
     study.optuna_study.set_user_attr("fracdse_version", "0.0.1")

@@ -39,7 +39,7 @@ def test_teacher_epochs():
     [
         ({"epochs": 0}, "epochs = 0 is out of range"),
         ({"epoch": 3}, "unknown key 'epoch'.*did you mean 'epochs'"),
-        ({"epochs": "3"}, "training.epochs = '3' must be of type int"),
+        ({"epochs": "3"}, "training.epochs = '3' must be a whole number, not a text"),
         ({"block_loss": "L2"}, "not one of 'none', 'l2', 'attention'"),
         ({"rungs": 3}, "must be a list of epochs"),
         ({"rungs": [2, 1]}, "increasing"),

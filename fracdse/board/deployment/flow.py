@@ -92,10 +92,10 @@ class _Deployment:
 
     def _train(self) -> TrainedDesign:
         request = self._request
-        self._say(f"Training design {request.design.key} in full, with seed {request.seed}, in {request.folder}.")
         trained = train_and_lower(
             request.design, request.recipe, request.train_set, request.test_set, trained_as=request.trained_as,
-            seed=request.seed, folder=request.folder, progress=self._listener.epoch, trainer=request.trainer,
+            seed=request.seed, folder=request.folder, say=self._say, progress=self._listener.epoch,
+            trainer=request.trainer,
         )  # fmt: skip
         found = trained.agreement
         self._say(

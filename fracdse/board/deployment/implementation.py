@@ -49,8 +49,9 @@ def implement(request: DeployRequest, hardware: GeneratedHardware, bundle: bytes
     plan = vivado_plan(hardware.verilog, hardware.top, device, clock_mhz, {"accelerator.fracdse": bundle})
     folder = request.folder / f"vivado-{plan.digest[:12]}"
     plan.write(folder)
-    write_whole(folder.parent / f"{folder.name}.tar.gz", plan.archive())
-    listener.say(f"Wrote the build plan, digest {plan.digest[:16]}: {folder} and, packed, {folder.name}.tar.gz.")
+    packed = folder.with_name(f"{folder.name}.tar.gz")
+    write_whole(packed, plan.archive())
+    listener.say(f"Wrote the build plan, digest {plan.digest[:16]}: {folder} and, packed, {packed}.")
     if request.plan_only:
         return Implementation(folder)
     build = finished_build(plan, folder, family=device.family, clock_mhz=clock_mhz)

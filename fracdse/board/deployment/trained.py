@@ -20,6 +20,7 @@ from fracdse.program.report import lowering_report
 from fracdse.training.checkpoint import run_name
 from fracdse.training.data import Dataset, subsample, train_validation_split
 from fracdse.training.evaluation import evaluate
+from fracdse.training.full_training import CURVE_FILE
 from fracdse.training.history import EpochRecord
 from fracdse.training.recipe import Recipe
 from fracdse.training.trainer import Trainer
@@ -69,6 +70,7 @@ def train_and_lower(
     trained_as: Design,
     seed: int,
     folder: Path,
+    say: Callable[[str], None],
     progress: Callable[[EpochRecord], None],
     trainer: Trainer,
 ) -> TrainedDesign:
@@ -86,6 +88,10 @@ def train_and_lower(
     learned, validation = train_validation_split(train_set, recipe.validation, seed)
     name = run_name(trained_as, recipe, learned, seed)
     target = folder / f"training-{name}"
+    if (target / CURVE_FILE).is_file():
+        say(f"Taking the training that is there already, in {target}.")
+    else:
+        say(f"Training design {design.key} in full, with seed {seed}, in {folder}.")
     network = trainer(
         trained_as, learned, validation, recipe, seed=seed, folder=target, resume=True, progress=progress
     ).network

@@ -49,7 +49,7 @@ function drawCompared() {
     const box = element("article", null, "card");
     const title = element("h3");
     title.append(letter(trial), `Trial ${trial.number}, layer by layer`);
-    box.append(title, trial.layers?.length ? network(trial.layers) : element("p", data.layers_note, "hint"));
+    box.append(title, trial.layers?.length ? network(trial.layers, data.layer_hints[trial.number]) : element("p", data.layers_note, "hint"));
     return box;
   }));
 }
@@ -102,7 +102,7 @@ function comparison(pinned) {
 // The network as a picture: a row a layer along the pipeline, with bars for its open gates, cycles and resources.
 const LAYER_BARS = [["open_fraction", "gates open", "gates"], ["cycles", "cycles", "cycles"], ["lut", "LUT", "used"], ["bram18", "BRAM18", "used"], ["dsp", "DSP", "used"]];
 
-function network(layers) {
+function network(layers, hint) {
   const table = element("table", null, "network");
   const head = element("tr");
   for (const name of ["layer", "output", "lanes", ...LAYER_BARS.map(([, name]) => name)]) head.append(element("th", name, name === "lanes" ? "number" : ""));
@@ -122,7 +122,7 @@ function network(layers) {
   box.setAttribute("role", "region");
   box.setAttribute("aria-label", "The network layer by layer");
   const sliced = layers.some((layer) => layer.slices > 1) ? " Lanes 1/n: one lane that takes n cycles for every fan-in." : "";
-  box.append(table, element("p", "The marked layer takes the most cycles and sets the frame rate." + sliced, "hint"));
+  box.append(table, element("p", (hint ?? "") + sliced, "hint"));
   return box;
 }
 

@@ -1,4 +1,4 @@
-"""Cycles of every layer; the slowest sets the frame rate of a pipeline."""
+"""Cycles of every layer; the slowest sets the frame rate of a pipeline, but for what it waits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fracdse.results.layers import frame_note
 from fracdse.results.plots.style import ALARM_COLOUR, BLUE, new_figure, rows_without_margin, thousands, tidy, title
 
 if TYPE_CHECKING:
@@ -45,13 +46,13 @@ def layer_notes(layers: Sequence[LayerCycles]) -> list[str]:
         lanes += f", {layer.slices} slices" if layer.slices > 1 else ""
         mark = ""
         if slowest[:1] == [layer.name]:
-            mark = "  ◂ bottleneck" + (f" ({len(slowest)} layers)" if len(slowest) > 1 else "")
+            mark = "  ◂ slowest" + (f" ({len(slowest)} layers)" if len(slowest) > 1 else "")
         notes.append(f"{layer.cycles:,.0f}{lanes}{mark}")
     return notes
 
 
-def plot_cycles(rows: Sequence[Mapping[str, Any]], heading: str) -> Figure:
-    """Draw a bar a layer; the slowest is hatched and named."""
+def plot_cycles(rows: Sequence[Mapping[str, Any]], frame: float, heading: str) -> Figure:
+    """Draw a bar a layer; the slowest is hatched and named, and the cycles from frame to frame stand below."""
     layers = layer_cycles(rows)
     figure = new_figure(8, 1.4 + 0.26 * len(layers))
     axis = figure.subplots()
@@ -66,7 +67,8 @@ def plot_cycles(rows: Sequence[Mapping[str, Any]], heading: str) -> Figure:
     axis.bar_label(bars, layer_notes(layers), padding=4, fontsize=8)
     axis.set_xlim(0, 1.35 * max((layer.cycles for layer in layers), default=1))
     rows_without_margin(axis, len(layers))
-    axis.set_xlabel("cycles a frame")
+    slowest = max((layer.cycles for layer in layers), default=0.0)
+    axis.set_xlabel(f"cycles a frame; ◂ the slowest layer{frame_note(frame, slowest)}", wrap=True)
     title(figure, heading)
     tidy(axis, "x")
     thousands(axis)

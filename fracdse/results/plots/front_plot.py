@@ -78,13 +78,15 @@ def _draw_panel(axis: Axes, points: Sequence[FrontPoint], across: str, upward: s
     if len(front) <= _MOST_NUMBERS:
         for x, y, text in number_labels(front, points):
             axis.annotate(text, (x, y), xytext=(6, 7), textcoords="offset points", fontsize=8, zorder=6)
-    if not points:
-        axis.text(0.5, 0.5, "no complete trial", transform=axis.transAxes, ha="center", va="center", color="#555555")
     axis.set_xlabel(f"{LABELS[across]}  {'→' if DIRECTIONS[across] == 'maximize' else '←'} better")
     axis.margins(0.08)
     tidy(axis)
     thousands(axis)
     thousands(axis, 6, "y")
+    if not points:
+        axis.text(0.5, 0.5, "no complete trial", transform=axis.transAxes, ha="center", va="center", color="#555555")
+        axis.set_xticks([])
+        axis.set_yticks([])
     _draw_line(axis, best_line(points, across, upward), across, upward)
 
 

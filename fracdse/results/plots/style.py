@@ -60,7 +60,12 @@ def thousands(axis: Axes, ticks: int = 5, along: str = "x", *, whole: bool = Fal
 
     side = axis.xaxis if along == "x" else axis.yaxis
     side.set_major_locator(MaxNLocator(nbins=ticks, steps=[1, 2, 5, 10], integer=whole))
-    side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    side.set_major_formatter(FuncFormatter(lambda value, _: tick_text(value)))
+
+
+def tick_text(value: float) -> str:
+    """Return a number beside an axis: 1,400,000 or 0.25, never 1.4e+06."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,g}"
 
 
 def save_figure(figure: Figure, path: Path) -> None:
