@@ -55,6 +55,7 @@ def post_terms(
         f"{form}_split_table": lanes * rom_luts(y_bits, steps),
         "single_shifted_words": single * (1 - multiplied) * words,
         "single_scaled_words": single * scaled * words,
+        "single_link_products": single * link * multiplied * lanes * constant_bits,
         "shift_choices": shifted * words * index,
         "multiplier_table": multiplied * lanes * rom_luts(constant_bits, 2 * steps),
         **table_steps("offsets", words, 2 * steps),
