@@ -66,7 +66,9 @@ def plain_tensor(value: object, like: Tensor, what: str) -> Tensor:
     if not isinstance(value, Tensor):
         raise DataError(f"{what} is of type {type(value).__name__}, not a tensor")
     if value.is_nested or value.is_quantized or value.layout != torch.strided or value.device.type != "cpu":
-        raise DataError(f"{what} is a sparse, quantised, nested or valueless tensor; allowed: a dense one of plain numbers")
+        raise DataError(
+            f"{what} is a sparse, quantised, nested or valueless tensor; allowed: a dense one of plain numbers"
+        )
     allowed = _REAL_TYPES if like.is_floating_point() else _WHOLE_TYPES
     if value.dtype not in allowed:
         names = ", ".join(str(dtype).removeprefix("torch.") for dtype in allowed)
