@@ -136,7 +136,6 @@ def run_row(name: str, seed: int, setting: Setting) -> dict[str, Any]:
     folder = setting.networks / f"{name} {seed}".replace(" ", "-").replace(",", "") if setting.networks else None
     if folder is not None and folder.is_dir():
         network = load_network(folder).to(setting.device)
-        network.precision = "float" if name == "float twin" else "binary"
     else:
         network = train_row(name, design, recipe, seed, setting)
         if folder is not None:

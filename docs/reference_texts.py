@@ -39,7 +39,7 @@ SEARCH = {
 
 NETWORK = {
     "body": "Shape of the network.",
-    "depth": "Layers with weights of the body `resnet`: 6·n + 2; other bodies have their own.",
+    "depth": "Layers with weights of the body `resnet`: 6·n + 2, up to 1202; other bodies have their own.",
     "width": "Channels of the first stage, 1 to 1024.",
     "thermometer_resolution": "Grey values that one level of the thermometer input stands for, 1 to 255.",
     "gate_threshold": "Where training pulls the thresholds of the gates to, −64 to 64: higher closes more gates.",
@@ -47,11 +47,11 @@ NETWORK = {
     "si_interaction": "The SI shortcut's middle convolution: a channel for itself, or all channels.",
     "si_bits": "Bits of a word in the SI shortcut, 2 to 16.",
     "shortcut_bits": "Bits of shortcuts, up to 8; 0 keeps them whole.",
-    "elastic_link": "Scale shortcuts by a learned factor.",
+    "elastic_link": "Add the shortcut, times a learned factor a channel, to the convolution's sums before their norm as well.",
     "power_of_two": "Round the scales of norms to powers of two: shifts take the place of multipliers.",
     "batch_norm": "Normalise batches; without it, learned scales and clipped gradients.",
-    "clip_bits": "Bits that features are clipped to in training, 4 to 16; 0 does not clip.",
-    "codebook_bits": "Share 3×3 kernels of weights out of a codebook of 2 to this power, up to 8; 0 has none.",
+    "clip_bits": "Bits that the convolution's sums are clipped to, in training and in hardware, 4 to 16; 0 does not clip.",
+    "codebook_bits": "Take 3×3 kernels of weights from a learned codebook of 2 to this power, up to 8; 0 has none. The hardware gains nothing.",
 }
 
 ACCELERATOR = {

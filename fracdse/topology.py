@@ -15,6 +15,8 @@ from fracdse.errors import ConfigError
 _RESNET_BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 _MOBILENET_CHANNEL_FACTORS = (1, 2, 4, 4, 8, 8, 16, 16, 16, 16, 16, 16, 32, 32)
 _MOBILENET_STRIDED_BLOCKS = (1, 3, 5, 11)
+# Products of all strides of a body, the stem's included.
+_STRIDES = {"resnet": 4, "resnet18": 32, "resnet34": 32, "mobilenet": 32}
 # Residual words of so many bits or fewer are narrow: sums of several layers on one scale would be too coarse.
 NARROW_WORD_BITS = 14
 
@@ -212,7 +214,7 @@ def _gated(
         raise ConfigError(
             f"image.height × image.width = {design.image.height}×{design.image.width}: stride {stride} of layer {name} "
             f"does not divide its {height}×{width} input",
-            hint="Use an image size that every stride of the body divides, such as a multiple of 4 for 'resnet'.",
+            hint=f"Use an image size that every stride of the body divides{_product_of_strides(net.body)}.",
         )
     si = SIBranchSpec(net.si_width, net.si_interaction, net.si_bits) if net.si_width else None
     return GatedConvSpec(
@@ -233,6 +235,10 @@ def _gated(
     )
 
 
+def _product_of_strides(body: str) -> str:
+    return f": a multiple of {_STRIDES[body]} for '{body}'" if body in _STRIDES else ""
+
+
 def _feeding_pool(layers: Sequence[LayerSpec]) -> tuple[LayerSpec, ...]:
     *inner, last = layers
     assert isinstance(last, GatedConvSpec)
@@ -251,7 +257,8 @@ def _check(design: Design) -> None:
     net, image = design.network, design.image
     resolution = net.thermometer_resolution
     rules = [
-        (net.body != "resnet" or (net.depth >= 8 and net.depth % 6 == 2), "network.depth", net.depth, "6·n + 2, n ≥ 1"),
+        (net.body != "resnet" or (8 <= net.depth <= 1202 and net.depth % 6 == 2), "network.depth", net.depth,
+         "6·n + 2, 8 to 1202"),
         (1 <= net.width <= 1024, "network.width", net.width, "1 to 1024"),
         (1 <= resolution <= 255, "network.thermometer_resolution", resolution, "1 to 255"),
         (0 <= net.si_width <= 64, "network.si_width", net.si_width, "0 to 64"),

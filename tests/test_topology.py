@@ -71,12 +71,21 @@ def test_layers_fit_together(body: Any, depth: int, width: int, size: int, colou
     assert len({layer.name for layer in layers}) == len(layers)
 
 
+@pytest.mark.parametrize(("body", "side"), [("resnet", 4), ("resnet18", 32), ("resnet34", 32), ("mobilenet", 32)])
+def test_images_that_fit_a_body_are_named(body: Any, side: int) -> None:
+    with pytest.raises(ConfigError, match="does not divide") as caught:
+        topology(Design(ImageFormat(side + 6, side + 6), NetworkChoices(body=body)))
+    assert f"a multiple of {side} for '{body}'" in caught.value.hint
+    topology(Design(ImageFormat(side, 3 * side), NetworkChoices(body=body)))
+
+
 @pytest.mark.parametrize(
     ("image", "network", "message"),
     [
         (ImageFormat(30, 30), NetworkChoices(), "stride 2 of layer stage3.block0.conv1 does not divide its 15×15"),
         (ImageFormat(), NetworkChoices(depth=21), "network.depth = 21 is out of range; allowed: 6·n"),
         (ImageFormat(), NetworkChoices(depth=2), "network.depth = 2"),
+        (ImageFormat(), NetworkChoices(depth=1208), "network.depth = 1208 is out of range; allowed: .* 8 to 1202"),
         (ImageFormat(), NetworkChoices(width=0), "network.width = 0"),
         (ImageFormat(), NetworkChoices(thermometer_resolution=256), "thermometer_resolution = 256"),
         (ImageFormat(colours=4), NetworkChoices(), "image.colours = 4"),

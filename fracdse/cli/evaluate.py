@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ import click
 
 from fracdse.cli.storage import storage_option
 from fracdse.errors import ConfigError
+from fracdse.whole_file import write_whole
 
 if TYPE_CHECKING:
     from fracdse.network import FractionalNetwork
@@ -30,7 +33,7 @@ _CALIBRATION_IMAGES = 500
 @click.option("--batch", type=click.IntRange(min=1), default=256, show_default=True, help="Images at a time.")
 @click.option("--program", "as_program", is_flag=True, help="Run the integer program instead of the float network.")
 @click.option("--logits", type=click.Path(dir_okay=False, path_type=Path), help="Write the logits as an array (N, C).")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads to compute with.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Threads to compute with.")
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
@@ -44,6 +47,8 @@ def command(design: str, data: str | None, **options: Any) -> None:
     from fracdse.training.data import load_dataset
     from fracdse.training.threads import limited_threads
 
+    if options["logits"] is not None:
+        _check_writable(options["logits"])
     with limited_threads(options["threads"]):
         if design.isdecimal():
             network, data = _proxy_of(int(design), options["study"], options["storage"], data, options["device"])
@@ -53,9 +58,9 @@ def command(design: str, data: str | None, **options: Any) -> None:
             raise ConfigError("--data is missing: which images should the network be measured on?")
         images = load_dataset(data, "test" if options["split"] == "test" else "train")
         measured = (_run_program if options["as_program"] else _run_network)(network, images, data, options)
+    click.echo(_as_json(measured) if options["as_json"] else _as_table(network, measured, options["as_program"]))
     if options["logits"] is not None:
         _write_logits(options["logits"], measured)
-    click.echo(_as_json(measured) if options["as_json"] else _as_table(network, measured, options["as_program"]))
 
 
 def _proxy_of(
@@ -105,12 +110,19 @@ def _run_program(network: FractionalNetwork, images: Dataset, data: str, options
     return Evaluation(accuracy, logits, result.predictions, result.gates, count / max(seconds, 1e-9))
 
 
+def _check_writable(path: Path) -> None:
+    """Make the folder of a file that is written later, and raise OSError now if nothing can be written into it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=path.parent):
+        pass
+
+
 def _write_logits(path: Path, measured: Evaluation) -> None:
     import numpy as np
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        np.save(file, measured.logits)
+    content = io.BytesIO()
+    np.save(content, measured.logits)
+    write_whole(path, content.getvalue())
     click.echo(f"Wrote {path}", err=True)
 
 

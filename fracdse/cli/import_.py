@@ -18,7 +18,7 @@ def command() -> None:
 def fracbnn(file: Path, out: Path) -> None:
     """Read a state dict of FracBNN's released CIFAR-10 training code into the folder OUT."""
     from fracdse.network import released_network, save_network
-    from fracdse.network.folder import load_tensors
+    from fracdse.network.tensor_file import load_tensors
 
     network = released_network(load_tensors(file))
     save_network(out, network, {"source": file.name, "format": "FracBNN, CIFAR-10"})

@@ -15,6 +15,7 @@ from fracdse.design import Design
 from fracdse.errors import ConfigError
 
 if TYPE_CHECKING:
+    from fracdse.space import SearchSpace
     from fracdse.training.data import Dataset
     from fracdse.training.history import EpochRecord
     from fracdse.training.recipe import Recipe
@@ -32,8 +33,8 @@ _VALIDATION_SEED = 0
 @click.option("--batch-size", type=int, help="Images a step.")
 @click.option("--learning-rate", type=float, help="The first learning rate.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Another setting of [training]; repeatable.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--threads", type=click.IntRange(min=1), help="Threads to compute with.")
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True)
+@click.option("--threads", type=click.IntRange(1, 1024), help="Threads to compute with.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the folder, if there is one.")
 @storage_option
 @cluster_options
@@ -44,16 +45,17 @@ def command(design: str, study: str | None, data: str | None, out: Path, **optio
     """
     # Read when torch is imported: its C++ part warns of what is meant, once a process.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    from fracdse.training.data import load_dataset, subsample, train_validation_split
+    from fracdse.training.data import subsample, train_validation_split
 
-    point, recipe, own_data = _read(design, study, options["storage"])
+    point, recipe, space = _read(design, study, options["storage"])
     recipe = _with_changes(recipe, options)
-    whole = load_dataset(data or own_data or _no_data(), "train")
+    whole = _training_set(data, space)
     point = replace(point, image=whole.image_format)
     learned_from, held_out = train_validation_split(whole, recipe.validation, _VALIDATION_SEED)
     learned_from = subsample(learned_from, recipe.samples, _VALIDATION_SEED)
     with trainer(options) as train:
         if train.leads:
+            out.mkdir(parents=True, exist_ok=True)  # Better now than after an epoch.
             _announce(point, recipe, learned_from, held_out)
         result = train(
             point,
@@ -71,8 +73,8 @@ def command(design: str, study: str | None, data: str | None, out: Path, **optio
         click.echo(str(out))
 
 
-def _read(design: str, study: str | None, storage: str | None) -> tuple[Design, Recipe, str | None]:
-    """Return the design, how it is to be trained, and the data it names."""
+def _read(design: str, study: str | None, storage: str | None) -> tuple[Design, Recipe, SearchSpace | None]:
+    """Return the design, how it is to be trained, and the space that names its data, if there is one."""
     from fracdse.network.folder import load_design
     from fracdse.space import load_space
     from fracdse.training.recipe import Recipe
@@ -81,13 +83,13 @@ def _read(design: str, study: str | None, storage: str | None) -> tuple[Design, 
         from fracdse.search.study import open_study
 
         opened = open_study(study, storage)
-        return opened.record(int(design)).design, opened.space.training, opened.space.data.name
+        return opened.record(int(design)).design, opened.space.training, opened.space
     if study is not None:
         raise ConfigError(f"--study {study} goes with a trial's number, not with '{design}'")
     if Path(design).is_dir():
         return load_design(Path(design)), Recipe(), None
     space = load_space(Path(design))
-    return space.only_design(), space.training, space.data.name
+    return space.only_design(), space.training, space
 
 
 def _with_changes(recipe: Recipe, options: dict[str, Any]) -> Recipe:
@@ -110,8 +112,16 @@ def _with_changes(recipe: Recipe, options: dict[str, Any]) -> Recipe:
     return Recipe.from_dict(values)
 
 
-def _no_data() -> str:
-    raise ConfigError("--data is missing: a design folder does not say what to train on")
+def _training_set(data: str | None, space: SearchSpace | None) -> Dataset:
+    """Load the given data whole, else the part of its own data that a design or trial was searched with."""
+    from fracdse.search.problem import load_data
+    from fracdse.training.data import load_dataset
+
+    if data is not None:
+        return load_dataset(data, "train")
+    if space is None:
+        raise ConfigError("--data is missing: a design folder does not say what to train on")
+    return load_data(space).train
 
 
 def _announce(design: Design, recipe: Recipe, learned_from: Dataset, held_out: Dataset) -> None:
@@ -122,6 +132,8 @@ def _announce(design: Design, recipe: Recipe, learned_from: Dataset, held_out: D
         f"{recipe.real_epochs} + {recipe.epochs} epochs",
         err=True,
     )
+    for sentence in recipe.without_effect():
+        click.echo(sentence, err=True)
     if design.network.si_width:
         share = si_share(design)
         click.echo(f"SI shortcut: {share.parameters:.1%} of the parameters, {share.bits:.1%} of the bits", err=True)

@@ -1,7 +1,7 @@
 """Sub-bit kernels (arXiv 2110.09195): a layer's 3×3 sign kernels come from a learned codebook of 2^τ patterns.
 
-In hardware a kernel is stored as a τ-bit index instead of nine bits, so weight memory shrinks to τ/9, and an input
-channel has at most 2^τ distinct partial sums, whose logic several output channels share.
+Here it limits what training may choose and no more. The paper stores τ-bit indices and shares partial sums; this
+accelerator does neither: it stores all nine bits of every kernel, and nothing in it reads `codebook_bits`.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fracdse.errors import ProgramError
 from fracdse.network.layer import BN_FREE_BRANCH, GatedLayer
 from fracdse.network.network import FractionalNetwork
 from fracdse.network.norms import Norm
@@ -24,14 +25,18 @@ from fracdse.parameters import (
 
 @torch.no_grad()
 def export_parameters(network: FractionalNetwork) -> NetworkParameters:
-    """Return what a network consists of in evaluation: statistics folded, weights as the binary network has them."""
-    before = network.precision
-    network.precision = "binary"
-    try:
-        stem = StemParameters(_array(sign_weight(network.stem.weight)), _affine(network.stem.norm))
-        convs = tuple(_gated(layer) for layer in network.gated_layers())
-    finally:
-        network.precision = before
+    """Return what a binary network consists of in evaluation: statistics folded, weights as signs.
+
+    Raises:
+        ProgramError: The network computes with other weights than binary ones.
+    """
+    if network.precision != "binary":
+        raise ProgramError(
+            f"the network's precision is '{network.precision}'; only a 'binary' one becomes an integer program",
+            hint="Measure it without --program, or train the design with binary weights.",
+        )
+    stem = StemParameters(_array(sign_weight(network.stem.weight)), _affine(network.stem.norm))
+    convs = tuple(_gated(layer) for layer in network.gated_layers())
     head = network.classifier
     classifier = ClassifierParameters(_array(head.weight), _array(head.bias))
     return NetworkParameters(network.design, stem, convs, classifier)

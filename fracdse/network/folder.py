@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import io
+import hashlib
 import json
-import pickle
-import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import Any, get_args
 
 from fracdse.design import Design
 from fracdse.errors import DataError
+from fracdse.network.layer import Precision
 from fracdse.network.network import FractionalNetwork, build_network
+from fracdse.network.tensor_file import check_numbers, load_tensors, plain_tensor, save_tensors
 from fracdse.whole_file import write_whole
 
 DESIGN_FILE = "design.json"
 NETWORK_FILE = "network.pt"
-_LARGEST_FILE_BYTES = 2**30
 _LARGEST_JSON_BYTES = 2**20
 
 
@@ -37,6 +32,7 @@ def save_network(folder: Path, network: FractionalNetwork, facts: Mapping[str, A
     save_tensors(folder / NETWORK_FILE, network.state_dict())
     described = {
         "design": network.design.to_dict(),
+        "precision": network.precision,
         "released_arithmetic": network.released_arithmetic,
         "facts": dict(facts or {}),
     }
@@ -45,14 +41,14 @@ def save_network(folder: Path, network: FractionalNetwork, facts: Mapping[str, A
 
 
 def load_network(folder: Path) -> FractionalNetwork:
-    """Read the network of a folder, ready to evaluate.
+    """Read the network of a folder, ready to evaluate at the precision that it was saved with.
 
     Raises:
         DataError: A file is missing, damaged, or of another network.
         ConfigError: The design in it cannot be built.
     """
     described = _read_description(folder)
-    network = build_network(Design.from_dict(described["design"]))
+    network = build_network(Design.from_dict(described["design"]), precision=_precision(folder, described))
     load_state(network, load_tensors(folder / NETWORK_FILE), str(folder / NETWORK_FILE))
     network.released_arithmetic = described.get("released_arithmetic") is True
     return network.eval()
@@ -68,53 +64,42 @@ def load_design(folder: Path) -> Design:
     return Design.from_dict(_read_description(folder)["design"])
 
 
+def network_digest(folder: Path) -> str:
+    """Name what the network of a folder computes: its design, precision and tensors, as 64 hexadecimal digits.
+
+    Raises:
+        DataError: A file is missing, damaged, or of another network.
+        ConfigError: The design in it cannot be built.
+    """
+    network = load_network(folder)
+    said = [network.design.to_dict(), network.precision, network.released_arithmetic]
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+    for name, value in network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 def load_state(network: FractionalNetwork, state: Mapping[str, Any], source: str) -> None:
     """Put a state dict into a network.
 
     Raises:
-        DataError: It is of another network, naming the first difference.
+        DataError: It is of another network, naming the first difference, or holds something else than finite numbers.
     """
     own = network.state_dict()
     for name in (*own, *state):
-        theirs = state.get(name)
-        if name not in own or not isinstance(theirs, Tensor) or theirs.shape != own[name].shape:
-            have = f"has '{name}' of shape {tuple(theirs.shape)}" if isinstance(theirs, Tensor) else f"has no '{name}'"
-            want = f"of shape {tuple(own[name].shape)}" if name in own else "no such entry"
-            raise DataError(f"{source}: the checkpoint is of another network: it {have}; this design has {want}")
-    network.load_state_dict(state)
-
-
-def load_tensors(path: Path) -> dict[str, Any]:
-    """Read a file of tensors without running any code in it.
-
-    Raises:
-        DataError: The file is missing, too large, truncated, or holds anything but tensors and plain values.
-    """
-    if not path.is_file():
-        raise DataError(f"'{path}' does not exist or is not a file")
-    if path.stat().st_size > _LARGEST_FILE_BYTES:
-        raise DataError(f"'{path}' is larger than {_LARGEST_FILE_BYTES} bytes")
-    try:
-        with path.open("rb") as file, warnings.catch_warnings():
-            # torch warns of unusual pickles before it refuses them; the error below says enough.
-            warnings.simplefilter("ignore")
-            values = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(
-            f"'{path}' cannot be read as a file of tensors: {reason}",
-            hint="It may be truncated, or hold objects other than tensors, which are never loaded.",
-        ) from error
-    if not isinstance(values, dict):
-        raise DataError(f"'{path}' holds a {type(values).__name__}, not a table of tensors")
-    return values
-
-
-def save_tensors(path: Path, values: Mapping[str, Any]) -> None:
-    """Write tensors and plain values to a file that is replaced as a whole or not at all."""
-    buffer = io.BytesIO()
-    torch.save(dict(values), buffer)
-    write_whole(path, buffer.getvalue())
+        if name not in own or name not in state:
+            difference = f"it has no '{name}'" if name in own else f"it has '{name}', which this design has not"
+            raise DataError(f"{source}: the checkpoint is of another network: {difference}")
+        what = f"{source}: '{name}'"
+        theirs = plain_tensor(state[name], own[name], what)
+        if theirs.shape != own[name].shape:
+            raise DataError(
+                f"{source}: the checkpoint is of another network: it has '{name}' of shape {tuple(theirs.shape)}; "
+                f"this design's has {tuple(own[name].shape)}"
+            )
+        check_numbers(name, theirs.to(own[name].dtype), what)
+    network.load_state_dict(dict(state))
 
 
 def _read_description(folder: Path) -> dict[str, Any]:
@@ -128,8 +113,18 @@ def _read_description(folder: Path) -> dict[str, Any]:
         raise DataError(f"'{path}' is larger than {_LARGEST_JSON_BYTES} bytes")
     try:
         values = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"'{path}' is not JSON: {error}") from error
     if not isinstance(values, dict) or not isinstance(values.get("design"), dict):
         raise DataError(f"'{path}' has no key 'design' with a table of values")
     return values
+
+
+def _precision(folder: Path, described: Mapping[str, Any]) -> Precision:
+    """Return the precision that a description names; those without one are older and of binary networks."""
+    named = described.get("precision", "binary")
+    for precision in get_args(Precision):
+        if named == precision:
+            return precision  # type: ignore[no-any-return]
+    allowed = ", ".join(map(repr, get_args(Precision)))
+    raise DataError(f"'{folder / DESIGN_FILE}': precision = {named!r} is not one of {allowed}")

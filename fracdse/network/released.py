@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from fracdse.design import Design
 from fracdse.errors import DataError
 from fracdse.network.network import FractionalNetwork, build_network
+from fracdse.network.tensor_file import check_numbers, plain_tensor
 
 _IGNORED = ("encoder.placeholder",)
 _PARTS = {
@@ -30,11 +30,11 @@ def released_design() -> Design:
     return Design()
 
 
-def released_network(state: Mapping[str, Tensor]) -> FractionalNetwork:
+def released_network(state: Mapping[str, object]) -> FractionalNetwork:
     """Build the released CIFAR-10 network from its state dict.
 
     Raises:
-        DataError: A key is missing, unknown or of another shape.
+        DataError: A key is missing, unknown or of another shape, or holds something else than finite numbers.
     """
     network = build_network(released_design())
     wanted = _key_map(network)
@@ -42,16 +42,20 @@ def released_network(state: Mapping[str, Tensor]) -> FractionalNetwork:
     _check_keys(given, wanted)
     own = network.state_dict()
     for source, target in wanted.items():
-        value = given[source]
-        if not isinstance(value, Tensor) or value.numel() != own[target].numel():
-            shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            raise DataError(f"checkpoint: '{source}' is {shape}; expected {own[target].numel()} values")
-        if not bool(torch.isfinite(value).all()):
-            raise DataError(f"checkpoint: '{source}' holds values that are not numbers")
+        what = f"checkpoint: '{source}'"
+        value = plain_tensor(given[source], own[target], what)
+        # The released code keeps values a channel as (1, C, 1, 1) here and there.
+        if _true_axes(value) != _true_axes(own[target]):
+            raise DataError(f"{what} is {tuple(value.shape)}; expected {tuple(own[target].shape)}, axes of 1 aside")
         own[target] = value.to(own[target].dtype).reshape(own[target].shape)
+        check_numbers(target, own[target], what)
     network.load_state_dict(own)
     network.released_arithmetic = True
     return network.eval()
+
+
+def _true_axes(value: Tensor) -> list[int]:
+    return [size for size in value.shape if size != 1]
 
 
 def _plain(key: str) -> str:
@@ -79,7 +83,7 @@ def _key_map(network: FractionalNetwork) -> dict[str, str]:
     return keys
 
 
-def _check_keys(given: Mapping[str, Tensor], wanted: Mapping[str, str]) -> None:
+def _check_keys(given: Mapping[str, object], wanted: Mapping[str, str]) -> None:
     counters = {key for key in given if key.endswith("num_batches_tracked")}
     missing = sorted(set(wanted) - set(given))
     unknown = sorted(set(given) - set(wanted) - counters)

@@ -61,12 +61,14 @@ def lower_gated_conv(
         fractional = residual_multiplier % (1 << residual_shift) != 0
         constant = constant + np.where(fractional, 0.5, 0.0)
     if design.network.power_of_two:
-        _check_powers_of_two(spec.name, slope)
+        _check_powers_of_two(spec.name, "multipliers", slope)
     shortcut_thresholds, shortcut_descending = None, None
     if spec.shortcut_bits:
         shortcut_thresholds, shortcut_descending = quantiser_thresholds(
             before.alpha, before.beta, spec.shortcut_bits, word_bits
         )
+    if design.network.power_of_two and layer.link is not None and _in_thirds(spec):
+        _check_powers_of_two(spec.name, "factors of the link", 3 * layer.link * alpha_x)
     link_multiplier, link_offset, link_shift = _link(layer, alpha_x, beta_x, bits)
     return GatedConvProgram(
         name=spec.name,
@@ -135,6 +137,11 @@ def _link(
     return quantised(slope, shift, bits), offset, shift
 
 
+def _in_thirds(spec: GatedConvSpec) -> bool:
+    """Tell whether a power-of-two design's shortcut counts in thirds of powers of two, as y does."""
+    return spec.shortcut_bits == 2 or (spec.shortcut_bits == 0 and spec.batch_norm)
+
+
 def _check_slopes(name: str, slope: RealArray, bits: int) -> None:
     largest = float(np.max(np.abs(slope), initial=0.0))
     if largest > word_limits(bits)[1] + 0.5:
@@ -144,11 +151,11 @@ def _check_slopes(name: str, slope: RealArray, bits: int) -> None:
         )
 
 
-def _check_powers_of_two(name: str, slope: RealArray) -> None:
+def _check_powers_of_two(name: str, what: str, slope: RealArray) -> None:
     exponent = np.log2(np.abs(slope[slope != 0]))
     wrong = np.abs(exponent - np.rint(exponent)) > 1e-6
     if np.any(wrong):
         raise ProgramError(
-            f"layer {name}: {int(wrong.sum())} of {slope.size} multipliers are not powers of two, as the design asks",
-            hint="Round batch norm scales and PReLU slopes to powers of two before lowering.",
+            f"layer {name}: {int(wrong.sum())} of {slope.size} {what} are not powers of two, as the design asks",
+            hint="Round batch norm scales, PReLU slopes and link factors to powers of two before lowering.",
         )

@@ -57,7 +57,7 @@ class Unchanged:
 
 
 class Crop:
-    """Move an image by up to an eighth of its size, with zeros at the edges, and mirror every second one if asked to.
+    """Move an image by up to an eighth of each side, with zeros at the edges, and mirror every second one if asked to.
 
     For 32×32 images this is FracBNN's augmentation: a crop of 32 out of an image padded by 4, and a flip.
     """
@@ -66,15 +66,17 @@ class Crop:
 
     def __init__(self, image: ImageFormat, flips: bool) -> None:
         self._height, self._width, self._flips = image.height, image.width, flips
-        self._margin = max(image.height // 8, 1)
+        self._margins = max(image.height // 8, 1), max(image.width // 8, 1)
 
     def prepare(self, images: Tensor) -> Tensor:
         """Pad them."""
-        return pad(images, (0, 0, *(self._margin,) * 4))
+        down, across = self._margins
+        return pad(images, (0, 0, across, across, down, down))
 
     def augment(self, prepared: Tensor, chosen: Tensor, uniform: Tensor) -> Tensor:
         """Cut out one window of every padded image."""
-        offsets = (uniform[:, :2] * (2 * self._margin + 1)).long()
+        places = torch.tensor([2 * margin + 1 for margin in self._margins], device=uniform.device)
+        offsets = (uniform[:, :2] * places).long()
         rows = torch.arange(self._height, device=chosen.device) + offsets[:, :1]
         columns = torch.arange(self._width, device=chosen.device).expand(len(chosen), -1)
         if self._flips:

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from fracdse.errors import DataError
 
 LARGEST_SIDE_PIXELS = 1024
 LARGEST_TOTAL_BYTES = 8 << 30
+# Grey values that Pillow cuts off at 255 where it is asked for bytes.
+_DEEP_MODES = ("I", "F")
 _FORMATS = ("JPEG", "PNG", "BMP", "PPM", "GIF", "TIFF", "WEBP")
 
 
@@ -53,7 +55,8 @@ def decode(name: str, content: bytes) -> NDArray[np.uint8]:
     """Decode one image file to (H, W, 1 or 3) uint8.
 
     Raises:
-        DataError: The file is not an image that fracdse reads, is damaged, or is larger than 1024 pixels a side.
+        DataError: The file is not an image that fracdse reads, is damaged, larger than 1024 pixels a side, or
+            has more than 8 bits a grey value.
     """
     try:
         with warnings.catch_warnings():
@@ -61,8 +64,15 @@ def decode(name: str, content: bytes) -> NDArray[np.uint8]:
             image = Image.open(io.BytesIO(content), formats=_FORMATS)
             if max(image.size) > LARGEST_SIDE_PIXELS:
                 raise DataError(f"{name}: {image.size[0]}×{image.size[1]} pixels; at most {LARGEST_SIDE_PIXELS} a side")
+            if image.mode.startswith(_DEEP_MODES):
+                raise DataError(
+                    f"{name}: its grey values have more than 8 bits (mode {image.mode}); allowed: 8",
+                    hint="Scale all images to 8 bits first.",
+                )
             pixels = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"), dtype=np.uint8)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # a damaged file can raise anything
         raise DataError(f"{name}: not a readable image: {error}") from error
     return pixels[..., None] if pixels.ndim == 2 else pixels
 

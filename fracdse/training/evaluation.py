@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from fracdse.errors import DataError
+from fracdse.errors import DataError, TrainingError
 from fracdse.gates import GateStatistics
 from fracdse.network.network import FractionalNetwork
 from fracdse.training.data import Dataset
@@ -51,6 +52,7 @@ def evaluate(
 
     Raises:
         DataError: The images do not have the format that the network reads.
+        TrainingError: The network's logits are not finite numbers.
     """
     check_format(network, dataset)
     keep_freed_memory()
@@ -66,6 +68,7 @@ def evaluate(
         start = time.perf_counter()
         logits = in_batches(network, images, batch).cpu()
         seconds = time.perf_counter() - start
+        _check_finite(logits)
         if gate_images and network.precision != "float":
             with network.observed_gates(counter.observe):
                 for part in torch.split(images[:gate_images], batch):
@@ -76,6 +79,15 @@ def evaluate(
     gates = counter.statistics() if gate_images and network.precision != "float" else None
     accuracy = float((predictions == dataset.labels[:count]).mean())
     return Evaluation(accuracy, logits.numpy(), predictions, gates, count / max(seconds, 1e-9))
+
+
+def _check_finite(logits: Tensor) -> None:
+    wrong = int((~torch.isfinite(logits)).any(1).sum())
+    if wrong:
+        raise TrainingError(
+            f"the network's logits are not finite numbers for {wrong} of {len(logits)} images",
+            hint="Its values ran away in training: train it again with a lower learning rate.",
+        )
 
 
 def check_format(network: FractionalNetwork, dataset: Dataset) -> None:

@@ -79,16 +79,19 @@ def train(
         name = run_name(design, recipe, train_set, seed)
         team.check_same(name)
         progress = progress if team.leads else None
+        checkpoint = folder / CHECKPOINT_FILE if folder is not None else None
+        # Read before a teacher is trained, which takes long: it may be of another run.
+        with team.shared_file(checkpoint if resume else None) as file:
+            earlier = load_checkpoint(file, name) if file is not None else None
         teacher = teacher_for(design, train_set, recipe, seed, cache, progress, where, team)
         run = TrainingRun(design, train_set, recipe, phases_of(recipe), seed, name, teacher, where, team)
-        checkpoint = folder / CHECKPOINT_FILE if folder is not None else None
-        with team.shared_file(checkpoint if resume else None) as earlier:
-            if earlier is not None:
-                run.restore(load_checkpoint(earlier, name), earlier)
+        if earlier is not None and file is not None:
+            run.restore(earlier, file)
         while not run.done:
             record = run.train_epoch(validation_set)
             if checkpoint is not None and team.leads:
                 save_checkpoint(checkpoint, run.state())
+            run.kept = checkpoint is not None
             if progress is not None:
                 progress(record)
         run.network.eval()

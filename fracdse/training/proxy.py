@@ -83,11 +83,12 @@ def train_proxy(
     last = total if until_epoch is None else min(until_epoch, total)
     with limited_threads(threads):
         where = computing_device(device)
-        teacher = teacher_for(design, train_set, recipe, _TEACHER_SEED, teacher_cache, None, where)
         name = run_name(design, recipe, train_set, seed)
+        earlier = load_checkpoint(checkpoint, name) if checkpoint is not None and checkpoint.is_file() else None
+        teacher = teacher_for(design, train_set, recipe, _TEACHER_SEED, teacher_cache, None, where)
         run = TrainingRun(design, train_set, recipe, phases_of(recipe), seed, name, teacher, where)
-        if checkpoint is not None and checkpoint.is_file():
-            run.restore(load_checkpoint(checkpoint, name), checkpoint)
+        if checkpoint is not None and earlier is not None:
+            run.restore(earlier, checkpoint)
         while len(run.history) < last:
             record = run.train_epoch(None)
             if progress is not None:

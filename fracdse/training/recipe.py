@@ -72,7 +72,7 @@ class Recipe:
             (0 <= self.logit_weight <= 1e6, "logit_weight", "0 to 1,000,000"),
             (0 < self.temperature <= 1000, "temperature", "above 0, up to 1000"),
             (0 <= self.label_weight <= 1e6, "label_weight", "0 to 1,000,000"),
-            (0 <= self.teacher_epochs <= 100_000, "teacher_epochs", "0 to 100,000 (0: as many as the network's)"),
+            (0 <= self.teacher_epochs <= 200_000, "teacher_epochs", "0 to 200,000 (0: as many as the network's)"),
             (self.samples >= 0, "samples", "0 or more"),
             (0 < self.validation < 1, "validation", "between 0 and 1"),
             (all(0 < rung <= self.epochs for rung in self.rungs), "rungs", f"1 to epochs = {self.epochs}"),
@@ -82,11 +82,31 @@ class Recipe:
         for holds, name, allowed in rules:
             if not holds:
                 raise ConfigError(f"{name} = {getattr(self, name)!r} is out of range; allowed: {allowed}")
+        if not self.label_weight and not self.logit_weight and not self._matches_blocks:
+            raise ConfigError(
+                "label_weight = 0 leaves nothing to learn from; allowed beside it: logit_weight above 0, or block_loss "
+                "with block_weight above 0"
+            )
 
     @property
     def needs_teacher(self) -> bool:
         """Whether any part of the loss asks for a teacher."""
         return self.block_loss != "none" or self.logit_weight > 0 or self.distributional
+
+    @property
+    def _matches_blocks(self) -> bool:
+        return self.block_loss != "none" and self.block_weight > 0
+
+    def without_effect(self) -> list[str]:
+        """Return a sentence for each setting that changes nothing beside the others."""
+        stage_wise = self.distillation_order == "stage-wise"
+        rules = [
+            (bool(self.teacher) and not self.needs_teacher, "teacher", "no part of the loss asks for a teacher"),
+            (stage_wise and self.block_loss == "none", "distillation_order", "block_loss is 'none'"),
+            (self.block_loss != "none" and not self.block_weight, "block_loss", "block_weight is 0"),
+            (self.distributional and not self.label_weight, "distributional", "label_weight is 0"),
+        ]
+        return [f"{name} = {getattr(self, name)!r} has no effect: {why}" for holds, name, why in rules if holds]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON or TOML."""

@@ -15,7 +15,7 @@ from fracdse.errors import TrainingError
 from fracdse.network.folder import load_state
 from fracdse.network.network import FractionalNetwork, build_network, start_thresholds
 from fracdse.training.batches import Batches
-from fracdse.training.checkpoint import Checkpoint
+from fracdse.training.checkpoint import Checkpoint, adam_state, check_progress
 from fracdse.training.data import Dataset
 from fracdse.training.evaluation import check_format
 from fracdse.training.gradient_clip import clip_adaptively
@@ -34,7 +34,10 @@ _CPU = torch.device("cpu")
 
 
 class TrainingRun:
-    """A network in training. `phase` and `epoch` say how far it is; `history` what happened."""
+    """A network in training. `phase` and `epoch` say how far it is; `history` what happened.
+
+    `kept` says whether there is a checkpoint of the last epoch to go back to; whoever writes checkpoints sets it.
+    """
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class TrainingRun:
         self.phases, self.name = phases, name
         self.phase, self.epoch = 0, 0
         self.history: list[EpochRecord] = []
+        self.kept = False
         self._recipe = recipe
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -85,23 +89,25 @@ class TrainingRun:
         """Go on from a checkpoint of this run.
 
         Raises:
-            DataError: Its tensors do not fit this network.
+            DataError: Its tensors do not fit this network, or its epochs do not fit this run.
         """
+        check_progress(checkpoint, self.phases, source)
         load_state(self.network, checkpoint.network, str(source))
         self.phase, self.epoch = checkpoint.phase, checkpoint.epoch
         self.history = list(checkpoint.history)
+        self.kept = True
         self.network.precision = self.phases[min(self.phase, len(self.phases) - 1)].precision
         self._optimiser = self._new_optimiser()
         if self.epoch:
             # Only what Adam has gathered; its settings are the step's, and of this device.
-            own = self._optimiser.state_dict()
-            self._optimiser.load_state_dict({**own, "state": checkpoint.optimiser["state"]})
+            gathered = adam_state(checkpoint.optimiser, list(self.network.parameters()), source)
+            self._optimiser.load_state_dict({**self._optimiser.state_dict(), "state": gathered})
 
     def train_epoch(self, validation_set: Dataset | None) -> EpochRecord:
         """Train one epoch, measure on `validation_set` where given, and move on.
 
         Raises:
-            TrainingError: The loss is not a number.
+            TrainingError: The loss, or a parameter after the epoch, is not a number.
         """
         phase = self.phases[self.phase]
         start = time.perf_counter()
@@ -128,6 +134,7 @@ class TrainingRun:
                 if index % self._check_every == 0:
                     self._check(phase)
             self._check(phase)
+            self._check_network(phase)
             self._totals.add_up(self._team)
             return self._totals.means()
 
@@ -156,8 +163,23 @@ class TrainingRun:
             raise TrainingError(
                 f"the loss is {loss} in step '{phase.name}', epoch {self.epoch + 1}, batch {step} of "
                 f"{self._batches.count}",
-                hint="Lower the learning rate; the checkpoint of the epoch before is kept.",
+                hint=self._way_on,
             )
+
+    def _check_network(self, phase: Phase) -> None:
+        """Look at what the last batch of an epoch left, which no loss has seen yet; on a GPU one value is read."""
+        values = [value for value in self.network.state_dict().values() if value.is_floating_point()]
+        bad = ~torch.stack([value.isfinite().all() for value in values]).all()
+        if bool(self._team.add_up(bad.double())):
+            raise TrainingError(
+                f"the network holds values that are not finite numbers after step '{phase.name}', "
+                f"epoch {self.epoch + 1}",
+                hint=self._way_on,
+            )
+
+    @property
+    def _way_on(self) -> str:
+        return "Lower the learning rate" + ("; the checkpoint of the epoch before is kept." if self.kept else ".")
 
     def _set_learning_rate(self, rate: float) -> None:
         for group in self._optimiser.param_groups:

@@ -81,10 +81,9 @@ def _twin_design(design: Design) -> Design:
 
 def _twin_recipe(recipe: Recipe) -> Recipe:
     """Return what decides the twin's training: the plain settings, without anything about the student."""
+    (phase,) = teacher_phases(recipe)
     return Recipe(
-        epochs=recipe.epochs,
-        real_epochs=recipe.real_epochs,
-        teacher_epochs=recipe.teacher_epochs,
+        teacher_epochs=phase.epochs,
         batch_size=recipe.batch_size,
         learning_rate=recipe.learning_rate,
         weight_decay=recipe.weight_decay,

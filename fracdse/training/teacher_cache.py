@@ -9,8 +9,9 @@ from pathlib import Path
 
 from fracdse.errors import DataError
 from fracdse.file_lock import FileLock
-from fracdse.network.folder import load_state, load_tensors, save_tensors
+from fracdse.network.folder import load_state
 from fracdse.network.network import FractionalNetwork
+from fracdse.network.tensor_file import load_tensors, save_tensors
 
 LARGEST_CACHE_BYTES = 1 << 30
 

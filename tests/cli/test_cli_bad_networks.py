@@ -97,13 +97,65 @@ def test_a_loss_that_is_no_number(fracdse, design, tmp_path):
     code, said = fracdse("train", design, "--out", tmp_path / "out", *options)
     assert code == 1
     assert "the loss is nan in step 'binary weights', epoch 1, batch 1 of" in said
-    assert "the checkpoint of the epoch before is kept" in said
+    assert "Lower the learning rate" in said
+    assert "the checkpoint of the epoch before is kept" not in said, "there is none before the first epoch"
 
 
 def broken(network):
     with torch.no_grad():
-        network.classifier.bias.fill_(torch.nan)
+        network.classifier.weight.fill_(3e38)
     return network
+
+
+def test_logits_that_are_no_numbers(fracdse, tmp_path):
+    save_network(tmp_path / "network", broken(build_network(Design(DIGITS, SMALL))))
+    code, said = fracdse("evaluate", tmp_path / "network", "--data", "digits", "--limit", "20")
+    assert code == 1
+    assert "the network's logits are not finite numbers for 20 of 20 images" in said
+
+
+def test_a_float_network_has_no_program(fracdse, tmp_path):
+    save_network(tmp_path / "network", build_network(Design(DIGITS, SMALL), precision="float"))
+    code, said = fracdse("evaluate", tmp_path / "network", "--data", "digits", "--limit", "20", "--program")
+    assert code == 1
+    assert "the network's precision is 'float'; only a 'binary' one becomes an integer program" in said
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value", "allowed"),
+    [
+        ("train", "--seed", 2**64, "0<=x<=18446744073709551615"),
+        ("train", "--threads", 100_000, "1<=x<=1024"),
+        ("evaluate", "--threads", 100_000, "1<=x<=1024"),
+    ],
+)
+def test_numbers_that_torch_cannot_take(fracdse, design, tmp_path, command, option, value, allowed):
+    out = ["--out", tmp_path / "out"] if command == "train" else ["--data", "digits"]
+    code, said = fracdse(command, design, *out, option, value)
+    assert code == 2
+    assert f"{value} is not in the range {allowed}" in said
+
+
+def test_a_place_where_nothing_can_be_written(fracdse, design, network, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    for name in ("train", "evaluate"):
+        monkeypatch.setattr(f"fracdse.training.{name}", lambda *_, **__: pytest.fail("it began"), raising=False)
+    monkeypatch.setattr("fracdse.training.trainer.train", lambda *_, **__: pytest.fail("it began"))
+    for command in (
+        ["train", design, "--out", tmp_path / "file" / "out"],
+        ["evaluate", network, "--data", "digits", "--logits", tmp_path / "file" / "logits.npy"],
+    ):
+        code, said = fracdse(*command)
+        assert code == 1
+        assert "Error: " in said
+        assert str(tmp_path / "file") in said
+
+
+def test_data_of_another_format_than_the_design_file_says(fracdse, design, tmp_path):
+    design.write_text(TRAINING.replace("name = 'digits'", "name = 'digits'\nimage = [16, 16, 3]\nclasses = 5"))
+    code, said = fracdse("train", design, "--out", tmp_path / "out")
+    assert code == 2
+    assert "but the space is for" in said
 
 
 def test_a_data_set_with_one_class(fracdse, design, tmp_path):

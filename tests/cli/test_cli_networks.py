@@ -94,6 +94,16 @@ def test_no_epochs(trained, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_training_takes_the_part_of_the_data_that_its_file_asks_for(tmp_path):
+    (tmp_path / "tiny.toml").write_text(DESIGN.replace('name = "digits"', 'name = "digits"\nsamples = 100'))
+    short = ("--epochs", "1", "--real-epochs", "0", "--threads", "1", "--set", "distillation_order=stage-wise")
+    own = run(train_command, str(tmp_path / "tiny.toml"), "--out", str(tmp_path / "own"), *short)
+    assert "90 images to learn from, 10 to validate" in own.stderr
+    assert "distillation_order = 'stage-wise' has no effect" in own.stderr
+    given = run(train_command, str(tmp_path / "tiny.toml"), "--out", str(tmp_path / "all"), "--data", "digits", *short)
+    assert "1294 images to learn from, 144 to validate" in given.stderr
+
+
 def test_import_of_something_else(tmp_path):
     torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pt")
     with pytest.raises(DataError, match="not of FracBNN's CIFAR-10 network"):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fracdse.design import Design, ImageFormat, NetworkChoices
-from fracdse.errors import ConfigError
+from fracdse.errors import ConfigError, ProgramError
 from fracdse.network import build_network, export_parameters
 from fracdse.network.shares import si_share, si_warning
 from fracdse.topology import gated_convs
@@ -98,13 +98,10 @@ def test_power_of_two_scales_and_slopes():
             assert torch.equal(exponents, exponents.round())
 
 
-def test_export_does_not_depend_on_the_precision_that_is_set():
-    network = build_network(SMALL)
-    binary = export_parameters(network)
-    network.precision = "float"
-    again = export_parameters(network)
-    assert network.precision == "float"
-    assert all((a.weight == b.weight).all() for a, b in zip(binary.convs, again.convs, strict=True))
+@pytest.mark.parametrize("precision", ["float", "real_weights"])
+def test_only_binary_networks_are_exported(precision):
+    with pytest.raises(ProgramError, match=f"precision is '{precision}'; only a 'binary' one"):
+        export_parameters(build_network(SMALL, precision=precision))
 
 
 def test_si_weights_are_on_their_grids_and_steps_are_powers_of_two():

@@ -143,7 +143,7 @@ def random_parameters(design: Design, seed: int = 0) -> NetworkParameters:
                 slope=_power(rng, out, -4, 0) if p2 else rng.uniform(-1.0, 0.8, out).astype(np.float32),
                 shift_out=normal(0.2, out),
                 norm_out=affine(out, 1.0 if p2 else 0.8, p2),
-                link=normal(0.3, out) if spec.elastic_link else None,
+                link=(_power(rng, out, -3, 0) if p2 else normal(0.3, out)) if spec.elastic_link else None,
                 si=_si_parameters(rng, spec, spec.si) if spec.si else None,
             )
         )

@@ -84,6 +84,25 @@ def test_a_scale_that_is_no_power_of_two_is_refused_in_a_power_of_two_design():
         lower(changed, random_images(design, 4))
 
 
+@pytest.mark.parametrize("codes", [{}, {"shortcut_bits": 2}, {"shortcut_bits": 2, "batch_norm": False}], ids=str)
+@pytest.mark.parametrize("seed", range(2))
+def test_links_of_power_of_two_designs_need_no_multiplier(codes, seed):
+    design = small_design(power_of_two=True, elastic_link=True, **codes)
+    parameters, images = random_parameters(design, seed), random_images(design, 10)
+    for conv in lower(parameters, images).convs:
+        assert is_shift(conv.link_multiplier)
+        assert np.any(conv.link_multiplier)
+    layer = dataclasses.replace(parameters.convs[0], link=parameters.convs[0].link * np.float32(1.1))
+    with pytest.raises(ProgramError, match=r"conv1: .* factors of the link are not powers of two"):
+        lower(dataclasses.replace(parameters, convs=(layer, *parameters.convs[1:])), images)
+
+
+@pytest.mark.parametrize("codes", [{"shortcut_bits": 4}, {"batch_norm": False}], ids=str)
+def test_links_on_another_scale_are_lowered_all_the_same(codes):
+    design = small_design(power_of_two=True, elastic_link=True, **codes)
+    check_program(lower(random_parameters(design), random_images(design, 10)))
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_stem_and_residual_multipliers_are_shifts_in_every_design(seed):
     design = small_design(width=4, feature_bits=10)

@@ -1,5 +1,6 @@
 """Loading and splitting of data sets, and what happens to damaged ones."""
 
+import contextlib
 import io
 import pickle
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 from fracdse.design import ImageFormat
 from fracdse.errors import DataError
 from fracdse.training.data import Dataset, load_dataset, subsample, train_validation_split
+from fracdse.training.decoding import decode
 
 
 def random_images(count: int, size: int = 32, colours: int = 3) -> np.ndarray:
@@ -71,6 +73,29 @@ def test_cifar10_python_version(tmp_path: Path, protocol: int) -> None:
     write_pickles(folder, images, labels, protocol)
     assert (load_dataset(tmp_path, "test").images == images).all()
     assert len(load_dataset(tmp_path, "train")) == 50
+
+
+@pytest.mark.parametrize("mode", ["I", "I;16", "F"])
+def test_images_of_more_than_eight_bits_are_refused(mode: str) -> None:
+    buffer = io.BytesIO()
+    kind = {"I": np.int32, "I;16": np.uint16, "F": np.float32}[mode]
+    Image.fromarray(np.full((8, 8), 300, kind)).save(buffer, "TIFF")
+    with pytest.raises(DataError, match=r"deep\.tif: its grey values have more than 8 bits"):
+        decode("deep.tif", buffer.getvalue())
+
+
+def test_damaged_images_are_refused() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(random_images(1, 16)[0]).save(buffer, "TIFF")
+    generator = np.random.default_rng(1)
+    for _ in range(1000):
+        mutant = np.frombuffer(buffer.getvalue(), np.uint8).copy()
+        places = generator.integers(0, len(mutant), generator.choice([1, 2, 5, 20]))
+        mutant[np.where(generator.random(len(places)) < 0.7, -1 - places % 300, places)] = generator.integers(
+            0, 256, len(places)
+        )
+        with contextlib.suppress(DataError):
+            decode("mutant.tif", mutant.tobytes())
 
 
 class Hostile:

@@ -70,6 +70,15 @@ def test_lighting_moves_a_whole_image_along_the_colours():
     assert torch.allclose(moved, torch.tensor([-3.15, -3.22, -3.24], dtype=torch.float64), atol=0.5)
 
 
+def test_crops_move_by_an_eighth_of_each_side():
+    image = torch.full((1, 16, 64, 3), 200, dtype=torch.uint8)
+    crop = Crop(ImageFormat(16, 64, 3, 10), flips=False)
+    ends = torch.tensor([[0.0, 0.0, 0.9], [1 - 1e-9, 1 - 1e-9, 0.9]], dtype=torch.float64)
+    for moved, still in zip(crop.augment(crop.prepare(image), torch.zeros(2).long(), ends), (-1, 0), strict=True):
+        assert int((moved[:, still, 0] == 0).sum()) == 2
+        assert int((moved[still, :, 0] == 0).sum()) == 8
+
+
 def test_batches_of_resized_crops_repeat():
     dataset = blobs(count=8, size=16, colours=3, classes=2)
     first, again = (

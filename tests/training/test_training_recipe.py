@@ -47,11 +47,28 @@ def test_teacher_epochs():
         ({"validation": 1.0}, "validation = 1.0 is out of range"),
         ({"learning_rate": 0}, "learning_rate"),
         ({"batch_size": 1}, "batch_size = 1"),
+        ({"label_weight": 0}, "label_weight = 0 leaves nothing to learn from"),
+        ({"label_weight": 0, "distributional": True}, "label_weight = 0 leaves nothing to learn from"),
+        ({"label_weight": 0, "block_loss": "l2", "block_weight": 0}, "label_weight = 0 leaves nothing"),
     ],
 )
 def test_bad_values(values, message):
     with pytest.raises(ConfigError, match=message):
         Recipe.from_dict(values)
+
+
+def test_settings_without_effect_are_named():
+    assert Recipe().without_effect() == []
+    assert Recipe(block_loss="l2", distillation_order="stage-wise", teacher="TWIN").without_effect() == []
+    said = Recipe(teacher="TWIN", distillation_order="stage-wise").without_effect()
+    assert said == [
+        "teacher = 'TWIN' has no effect: no part of the loss asks for a teacher",
+        "distillation_order = 'stage-wise' has no effect: block_loss is 'none'",
+    ]
+    (said,) = Recipe(block_loss="l2", block_weight=0.0).without_effect()
+    assert said == "block_loss = 'l2' has no effect: block_weight is 0"
+    (said,) = Recipe(label_weight=0.0, logit_weight=1.0, distributional=True).without_effect()
+    assert said == "distributional = True has no effect: label_weight is 0"
 
 
 def test_reading_a_recipe_needs_no_torch():

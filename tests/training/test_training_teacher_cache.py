@@ -49,6 +49,19 @@ def test_rungs_and_like_designs_share_a_teacher_and_learn_the_same_as_without(tm
     assert [record.loss for record in ended.history] == [record.loss for record in alone.history]
 
 
+def test_only_the_number_of_its_own_epochs_names_a_teacher(tmp_path, trained):
+    dataset, design = blobs(), small_design()
+    for settings in (
+        {"epochs": 1, "teacher_epochs": 2},
+        {"epochs": 2, "teacher_epochs": 2},
+        {"epochs": 2},
+        {"epochs": 1, "real_epochs": 1},
+    ):
+        recipe = proxy_recipe({"batch_size": 16, "logit_weight": 1.0, **settings})
+        train_proxy(design, dataset, recipe, 3, teacher_cache=tmp_path)
+    assert len(trained) == len(files(tmp_path)) == 1
+
+
 def test_a_design_of_another_body_has_a_teacher_of_its_own(tmp_path, trained):
     dataset, recipe = blobs(), proxy_recipe(RECIPE)
     for width in (4, 8):
