@@ -280,9 +280,9 @@ def test_branches_whose_weights_cannot_fit_are_refused():
     finer = with_branch(parameters, squeeze_step=parameters.convs[0].si.input_step * 2.0**-12)
     with pytest.raises(ProgramError, match=r"a squeeze weight of \d+ does not fit accelerator.constant_bits = 8"):
         lower(finer, images)
-    strong = with_branch(parameters, expand=parameters.convs[0].si.expand * np.float32(1 << 16))
+    coarse = small_design(si_width=2, si_bits=2, feature_bits=11, constant_bits=8)
     with pytest.raises(ProgramError, match=r"an expand weight of \d+ does not fit accelerator.constant_bits = 8"):
-        lower(strong, images)
+        lower(random_parameters(coarse), random_images(coarse, 8))
 
 
 @pytest.mark.parametrize("part", ["squeeze", "squeeze_bias", "interaction", "expand", "expand_bias"])
