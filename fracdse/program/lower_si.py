@@ -93,7 +93,8 @@ def _on_grid(
 
 
 def _check_fits(what: str, largest: float, bits: int, room: str) -> None:
-    if np.rint(largest) > word_limits(bits)[1]:
+    # One step beyond the last is saturated: that costs no more than rounding does.
+    if np.rint(largest) > word_limits(bits)[1] + 1:
         raise ProgramError(
             f"SI branch: {what} of {largest:.0f} does not fit {room}",
             hint="Raise accelerator.constant_bits, or lower accelerator.feature_bits and network.si_bits.",
