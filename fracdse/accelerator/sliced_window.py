@@ -6,8 +6,9 @@ back, in one cycle, while the lane pauses. So there is neither a register window
 lane, and nothing need be cleared: rows outside the image are masked behind the products, columns are not visited.
 
 Stride 1: row r of outputs follows the pixels of row r + 1; the last one follows the first row of the next frame where
-that has begun to arrive before the lane runs out of work, and a row of blanks where it has not. Stride 2: an output follows every second pixel of every
-second row. Pixels run ahead of the lane as long as they leave the columns alone that it still needs: almost a row.
+that has begun to arrive before the lane runs out of work, and a row of blanks where it has not. Stride 2: an output
+follows every second pixel of every second row. Pixels run ahead of the lane as long as they leave the columns alone
+that it still needs: almost a row.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from fracdse.program.fixed_point import is_shift, saturate, saturate_word
 from fracdse.program.float_reference import evaluate, residual_ranges
 from fracdse.program.model import StemProgram
 from fracdse.program.piecewise import two_lines
-from fracdse.program.report import lowering_report
+from fracdse.program.report import LayerSaturation, LoweringReport, lowering_report
 from fracdse.program.scales import plan_scales
 from fracdse.program.validation import check_program
 from fracdse.topology import gated_convs
@@ -112,6 +112,13 @@ def test_words_that_saturate_are_warned_of_with_their_share():
     assert "feature_bits = 16" in report.warnings[0]
     assert f"{report.saturated_share:.2%}" in report.warnings[0]
     assert lowering_report(parameters, lower(parameters, images), images).warnings == ()
+
+
+def test_a_share_of_few_words_is_not_called_none_at_all():
+    layers = (LayerSaturation("stem", 2, 10_000), LayerSaturation("conv", 0, 10**6))
+    warning = LoweringReport(layers, 1.0, 10, 16).warnings[0]
+    assert "less than 0.01% of the residual words saturate" in warning
+    assert "0.02% in layer stem" in warning
 
 
 def test_words_too_narrow_to_keep_the_class_are_warned_of():
