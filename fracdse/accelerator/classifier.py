@@ -32,7 +32,7 @@ class Classifier(wiring.Component):
         program: Weights and biases.
         schedule: Order of the features on `pooled`.
         lanes: Classes computed at once; divides their number.
-        weight_memory: Where the weights lie: block RAM, or LUT logic for the other two.
+        weight_memory: Where the weights lie: block RAM for 'bram' and 'mixed', LUT logic for the others.
         pooled_bits: Width of a feature.
         use_dsp: Whether products are taken by DSP slices, or added up from shifted features in LUTs.
         weight_bits: Least width of a stored weight.

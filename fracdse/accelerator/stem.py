@@ -31,7 +31,7 @@ from fracdse.topology import StemSpec
 
 
 class Stem(wiring.Component):
-    """u = sat((multiplier·Σ w·level + offset) >> shift); see the module's description.
+    """u = satw((multiplier·Σ w·level + offset) >> shift); see the module's description.
 
     Args:
         spec: Geometry, levels and resolution.

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -54,6 +55,7 @@ _DRIVER = (
 )
 _DRIVER_FOLDER = "driver/fracdse/"
 _BUILD_ID = "build_id"
+_BUILD_ID_TEXT = re.compile("[0-9a-f]{16}")
 _LARGEST_BUNDLE = 512 << 20
 
 
@@ -165,12 +167,12 @@ def read_bundle(path: Path) -> Bundle:
         images = _golden_images(program, parts.pop("golden_images.u8"))
         logits = np.frombuffer(parts.pop("golden_logits.i32"), "<i4").astype(np.int64)
         logits = logits.reshape(-1, program.design.image.classes)
-        build_id = int(str(facts[_BUILD_ID]), 16)
+        build_id = _build_id(facts[_BUILD_ID])
         optional = {field: parts.pop(part, None) for field, part in _OPTIONAL.items()}
         verilog = optional["verilog"].decode() if optional["verilog"] is not None else None
     except KeyError as error:
         raise DataError(f"{name}: the part {error} is missing") from error
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{name}: a part cannot be read ({error})") from error
     if parts:
         raise DataError(f"{name}: unknown part '{min(parts)}'")
@@ -180,6 +182,12 @@ def read_bundle(path: Path) -> Bundle:
     return Bundle(
         program, folding, build_id, images, logits, facts, driver, optional["bitstream"], optional["handoff"], verilog
     )
+
+
+def _build_id(text: Any) -> int:
+    if not isinstance(text, str) or not _BUILD_ID_TEXT.fullmatch(text):
+        raise ValueError(f"build id {str(text)[:40]!r}; needed: 16 hexadecimal digits")
+    return int(text, 16)
 
 
 def _golden_images(program: Program, content: bytes) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from fracdse.build.verilator import CompileOptions, compile_model
-from fracdse.errors import BoardError
+from fracdse.errors import BoardError, BuildFailed
 
 _ANSWER_TIMEOUT_S = 300.0
 
@@ -26,15 +26,18 @@ class ModelProcess:
 
     Raises:
         ToolNotFound: A tool that compiles it is missing.
-        BuildFailed: It does not compile.
+        BuildFailed: It does not compile or start.
     """
 
     def __init__(self, verilog: str, top: str, options: CompileOptions | None = None) -> None:
         main_cpp = Path(__file__).with_name("serve_model.cpp").read_text(encoding="utf-8")
         executable = compile_model(verilog, main_cpp, top=top, options=options)
-        self._process = subprocess.Popen(
-            [str(executable)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        try:
+            self._process = subprocess.Popen(
+                [str(executable)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+        except OSError as error:
+            raise BuildFailed(f"the accelerator's model '{executable}' does not start: {error.strerror}") from error
         self._pending_bytes = 0
 
     def __enter__(self) -> ModelProcess:

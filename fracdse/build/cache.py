@@ -55,7 +55,7 @@ class ContentCache:
             if path.stat().st_size > _RECORD_LIMIT:
                 return None
             record = json.loads(path.read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
         return record if isinstance(record, dict) else None
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from fracdse.build.processes import run_tool
-from fracdse.build.tools import checked_jobs, find_compiler
+from fracdse.build.processes import run_tool, side_by_side
+from fracdse.build.tools import Tool, checked_jobs
 
 
 @dataclass(frozen=True)
@@ -17,12 +16,14 @@ class CppBuild:
     """A folder of C++ files and how to compile them.
 
     Attributes:
+        compiler: The C++ compiler.
         folder: Where the files are and the objects go.
         flags: Options of every compiler call.
         jobs: Compilers at once; one a processor, as far as memory allows, where None.
         deadline: Time, on the monotonic clock, at which everything must be done.
     """
 
+    compiler: Tool
     folder: Path
     flags: tuple[str, ...]
     jobs: int | None
@@ -38,7 +39,7 @@ class CppBuild:
         """Compile (file, optimisation level) pairs and return the objects, in the same order.
 
         Raises:
-            ToolNotFound: There is no C++ compiler.
+            ToolNotFound: The compiler cannot be started.
             BuildFailed: The compiler refuses a file or time runs out.
         """
 
@@ -49,8 +50,8 @@ class CppBuild:
             return target
 
         largest_first = sorted(sources, key=lambda pair: -pair[0].stat().st_size)
-        with ThreadPoolExecutor(max_workers=checked_jobs(self.jobs)) as pool:
-            built = dict(zip(largest_first, pool.map(compile_one, largest_first), strict=True))
+        objects = side_by_side(compile_one, largest_first, checked_jobs(self.jobs))
+        built = dict(zip(largest_first, objects, strict=True))
         return [built[pair] for pair in sources]
 
     def link(self, objects: Sequence[Path], target: Path) -> None:
@@ -63,5 +64,5 @@ class CppBuild:
 
     def _call(self, arguments: list[str]) -> None:
         left = max(1.0, self.deadline - time.monotonic())
-        command = [*find_compiler().command, *self.flags, *arguments]
+        command = [*self.compiler.command, *self.flags, *arguments]
         run_tool(command, self.folder, "the C++ compiler", timeout_s=left)

@@ -42,7 +42,7 @@ class BuildPlan:
             OSError: The folder cannot be written.
         """
         marker = folder / PLAN_DIGEST_FILE
-        if marker.exists() and marker.read_text().strip() != self.digest:
+        if marker.exists() and marker.read_bytes().strip() != self.digest.encode():
             raise BuildFailed(
                 f"{folder} holds another build plan", hint="Choose another folder with --out, or remove that one."
             )

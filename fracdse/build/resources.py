@@ -48,7 +48,14 @@ class UnitResources:
         Raises:
             KeyError, TypeError: The values are not such an entry.
         """
-        return cls(**values)
+        unit = cls(**values)
+        counts = [value for name, value in values.items() if name not in ("name", "cells")]
+        if not isinstance(unit.name, str) or not isinstance(unit.cells, dict):
+            raise TypeError("a unit's name is no text, or its cells are no table")
+        for count in (*counts, *unit.cells.values()):
+            if type(count) is not int or count < 0:
+                raise TypeError(f"{count!r} stands where a number of cells or levels belongs")
+        return unit
 
 
 def resources_of_cells(name: str, cells: Mapping[str, int], levels: int) -> UnitResources:

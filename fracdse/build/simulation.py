@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fracdse.build.processes import run_to_end, side_by_side
 from fracdse.build.tools import checked_jobs
 from fracdse.build.verilator import CompileOptions, compile_model
 from fracdse.errors import BuildFailed, ConfigError
@@ -21,6 +20,8 @@ _HEADER_WORDS = 8
 _STUCK_STATUS = 3
 # Frames of a run that are left out of the steady state, at either end.
 _FILLING_FRAMES = 2
+# The bench counts pauses in 256ths of all cycles; all of them would be no pause but an end.
+_LONGEST_PAUSE = 0.99
 
 ImageArray = NDArray[np.uint8]
 LogitArray = NDArray[np.int32]
@@ -32,7 +33,7 @@ class SimulationOptions:
     """How to simulate.
 
     Attributes:
-        pause_in: Share of cycles, 0 to below 1, in which the source holds back a word.
+        pause_in: Share of cycles, 0 to 0.99, in which the source holds back a word.
         pause_out: The same for the sink.
         seed: Seed of the pauses.
         reset_after_words: Send so many words of a first frame, reset, and only then run; 0: do not.
@@ -126,13 +127,12 @@ def simulate(
     words = frame_words(images)
     jobs = min(checked_jobs(options.jobs), len(images))
     parts = [part for part in np.array_split(words, jobs) if len(part)]
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
-        futures = [
-            pool.submit(_run, executable, part, classes, gated_layers, options, index)
-            for index, part in enumerate(parts)
-        ]
-        results = [future.result() for future in futures]
-    return _joined(results)
+
+    def run(share: tuple[int, NDArray[np.uint32]]) -> SimulationResult:
+        index, part = share
+        return _run(executable, part, classes, gated_layers, options, index)
+
+    return _joined(side_by_side(run, list(enumerate(parts)), jobs))
 
 
 def frame_words(images: ImageArray) -> NDArray[np.uint32]:
@@ -148,8 +148,8 @@ def _check(images: ImageArray, options: SimulationOptions) -> None:
             f"images of shape {images.shape} and type {images.dtype}; needed: (N, height, width, colours) of uint8"
         )
     for name in ("pause_in", "pause_out"):
-        if not 0 <= getattr(options, name) < 1:
-            raise ConfigError(f"{name} = {getattr(options, name)} is out of range; allowed: 0 to below 1")
+        if not 0 <= getattr(options, name) <= _LONGEST_PAUSE:
+            raise ConfigError(f"{name} = {getattr(options, name)} is out of range; allowed: 0 to {_LONGEST_PAUSE}")
     words = -(-images[0].size // 4)
     if not 0 <= options.reset_after_words < words:
         raise ConfigError(f"reset_after_words = {options.reset_after_words} is out of range; allowed: 0 to {words - 1}")
@@ -187,16 +187,15 @@ def _run(
 
 
 def _call(executable: Path, source: Path, target: Path, timeout_s: int) -> None:
+    command = [str(executable), str(source), str(target)]
     try:
-        done = subprocess.run(
-            [str(executable), str(source), str(target)], capture_output=True, text=True, timeout=timeout_s, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise BuildFailed(f"the simulation did not finish within {timeout_s} s") from error
-    if done.returncode == _STUCK_STATUS:
-        raise BuildFailed(f"the simulated accelerator is stuck: {done.stderr.strip().removeprefix('STUCK: ')}")
-    if done.returncode != 0:
-        raise BuildFailed(f"the simulator failed (status {done.returncode}): {done.stderr.strip()}")
+        status, talk = run_to_end(command, source.parent, "the simulation", timeout_s=timeout_s)
+    except OSError as error:
+        raise BuildFailed(f"the simulator '{executable}' does not start: {error.strerror}") from error
+    if status == _STUCK_STATUS:
+        raise BuildFailed(f"the simulated accelerator is stuck: {talk.strip().removeprefix('STUCK: ')}")
+    if status != 0:
+        raise BuildFailed(f"the simulator failed (status {status}): {talk.strip()}")
 
 
 def _joined(results: list[SimulationResult]) -> SimulationResult:

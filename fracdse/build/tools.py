@@ -18,6 +18,8 @@ OLDEST_VIVADO = (2020, 1)
 NEWEST_VIVADO_YEAR = 2025
 _VERSION_TIMEOUT_S = 120
 _YOSYS_PROCESS = (sys.executable, "-P", str(Path(__file__).with_name("yosys_process.py")))
+_PYOSYS = "pyosys"
+"""What `yosys_process` takes for the Python package; anything else is a program's path."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,10 @@ def find_yosys() -> Tool:
     given = os.environ.get("FRACDSE_YOSYS")
     if given:
         program = _program(given, "FRACDSE_YOSYS")
-        return Tool("yosys", _YOSYS_PROCESS, _first_line((program, "-V")))
+        return Tool("yosys", (*_YOSYS_PROCESS, program), _first_line((program, "-V")))
     if importlib.util.find_spec("pyosys") is None:
         raise _missing("Yosys", "pip install pyosys", "set FRACDSE_YOSYS to the path of a yosys program")
-    return Tool("yosys", _YOSYS_PROCESS, f"Yosys {metadata.version('pyosys')}")
+    return Tool("yosys", (*_YOSYS_PROCESS, _PYOSYS), f"Yosys {metadata.version('pyosys')}")
 
 
 def find_verilator() -> VerilatorTool:
@@ -89,7 +91,7 @@ def find_vivado(given: str | Path | None = None) -> Tool:
         ToolNotFound: There is none, it does not run, or its version is not between 2020.1 and 2025.x.
     """
     named = str(given) if given else os.environ.get("FRACDSE_VIVADO")
-    program = _vivado_program(named) if named else shutil.which("vivado")
+    program = _vivado_program(named) if named else _which("vivado")
     if program is None:
         where = f"at '{named}'" if named else "on PATH"
         raise _missing(
@@ -104,7 +106,7 @@ def _vivado_program(named: str) -> str | None:
     path = Path(named).expanduser()
     if path.is_dir():
         path = path / "bin" / "vivado"
-    return shutil.which(str(path))
+    return _which(str(path))
 
 
 def _checked_vivado(program: str) -> Tool:
@@ -123,14 +125,14 @@ def _checked_vivado(program: str) -> Tool:
 
 def _on_path(what: str, names: tuple[str, ...], install: str, name_it: str) -> Tool:
     for name in names:
-        program = shutil.which(name)
+        program = _which(name)
         if program:
             return Tool(name, (program,), _first_line((program, "--version")))
     raise _missing(what, install, name_it)
 
 
 def _program(given: str, variable: str) -> str:
-    program = shutil.which(given)
+    program = _which(given)
     if program is None:
         raise ToolNotFound(
             f"{variable} = '{given}' is not a program that can be run", hint=f"Correct or unset {variable}."
@@ -138,17 +140,30 @@ def _program(given: str, variable: str) -> str:
     return program
 
 
+def _which(name: str) -> str | None:
+    """Return the absolute path of a program: tools run in folders of their own, where a relative one leads nowhere."""
+    found = shutil.which(name)
+    # Links are kept as they are: some compilers look at the name by which they are called.
+    return str(Path(found).absolute()) if found else None
+
+
 def _first_line(command: tuple[str, ...]) -> str:
     """Return the first line that a command prints.
 
     Raises:
-        ToolNotFound: It cannot be started, or does not end in time.
+        ToolNotFound: It cannot be started, fails, prints nothing or does not end in time.
     """
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_VERSION_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolNotFound(f"'{' '.join(command)}' does not run: {error}") from error
-    return next(iter((done.stdout or done.stderr).strip().splitlines()), "")
+    lines = (done.stdout or done.stderr).strip().splitlines()
+    if done.returncode != 0 or not lines:
+        reason = f"it ends with status {done.returncode}" if done.returncode else "it prints nothing"
+        raise ToolNotFound(
+            f"'{' '.join(command)}' does not run: {reason}", hint=f"Is '{command[0]}' the right program?"
+        )
+    return lines[0]
 
 
 def _missing(what: str, first: str, second: str) -> ToolNotFound:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
 import shutil
 import tempfile
 import time
@@ -14,6 +14,7 @@ from fracdse import registers
 from fracdse.build.cache import cache_folder, digest_of
 from fracdse.build.cpp_build import CppBuild
 from fracdse.build.processes import run_tool
+from fracdse.build.sealed_folder import put_sealed, sealed_files
 from fracdse.build.tools import find_compiler, find_verilator
 from fracdse.errors import BuildFailed
 
@@ -83,7 +84,7 @@ def compile_model(
     everything = [text for pair in sorted({**files, **sources}.items()) for text in pair]
     key = digest_of(*tools, *_VERILATOR_OPTIONS, _VISIBLE, *_flags(), _FAST, _SLOW, top, *everything)
     executable = (options.cache or cache_folder()) / "verilator" / key / "model"
-    if not executable.is_file():
+    if sealed_files(executable.parent) != [executable] or not os.access(executable, os.X_OK):
         _build(files, sources, top, executable, options)
     return executable
 
@@ -110,28 +111,31 @@ def _build(
     cache = executable.parent.parent
     cache.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + options.timeout_s
-    model = _model_folder(files, top, cache, options, deadline)
+    model = _model_files(files, top, cache, options, deadline)
     runtime = _runtime_objects(cache, options, deadline)
     folder = Path(tempfile.mkdtemp(prefix="build-", dir=cache))
     try:
         _write(folder, sources)
-        build = CppBuild(folder, (*_flags(), f"-I{model}"), options.jobs, deadline)
+        include = f"-I{model[0].parent}"
+        build = CppBuild(find_compiler(), folder, (*_flags(), include), options.jobs, deadline)
         main = build.objects([(folder / "main.cpp", _FAST)])
-        build.link([*main, *sorted(model.glob("*.o")), *runtime], folder / "model")
-        executable.parent.mkdir(exist_ok=True)
-        (folder / "model").replace(executable)
+        objects = [path for path in model if path.suffix == ".o"]
+        build.link([*main, *objects, *runtime], folder / "model")
+        put_sealed([folder / "model"], executable.parent)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _model_folder(files: Mapping[str, str], top: str, cache: Path, options: CompileOptions, deadline: float) -> Path:
-    """Return the folder of a design's objects and headers, compiled once for whatever main they are linked with."""
+def _model_files(
+    files: Mapping[str, str], top: str, cache: Path, options: CompileOptions, deadline: float
+) -> list[Path]:
+    """Return a design's objects and headers, compiled once for whatever main they are linked with."""
     texts = [text for pair in sorted(files.items()) for text in pair]
     tools = (find_verilator().version, find_compiler().version)
     key = digest_of(*tools, *_VERILATOR_OPTIONS, _VISIBLE, *_flags(), _FAST, _SLOW, top, *texts)
     target = cache / f"objects-{key}"
-    if target.is_dir():
-        return target
+    if (kept := sealed_files(target)) is not None:
+        return kept
     folder = Path(tempfile.mkdtemp(prefix="build-", dir=cache))
     try:
         _write(folder, files)
@@ -139,22 +143,15 @@ def _model_folder(files: Mapping[str, str], top: str, cache: Path, options: Comp
         (folder / _VISIBLE_FILE).write_text(_VISIBLE)
         arguments = [*_VERILATOR_OPTIONS, *quiet, "--top-module", top, "--Mdir", ".", _VISIBLE_FILE, *files]
         _verilate(arguments, folder, options.timeout_s)
-        build = CppBuild(folder, _flags(), options.jobs, deadline)
+        build = CppBuild(find_compiler(), folder, _flags(), options.jobs, deadline)
         model = [(path, _SLOW if "__Slow" in path.name else _FAST) for path in sorted(folder.glob("*.cpp"))]
         for level in (_FAST, _SLOW):
             if sum(used == level for _, used in model) >= _WORTH_PRECOMPILING:
                 build.precompile(f"{MODEL_CLASS}__pch.h", level)
         build.objects(model)
-        for path in folder.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.suffix not in (".o", ".h"):
-                path.unlink()
-        with contextlib.suppress(OSError):  # another process was faster
-            folder.replace(target)
+        return put_sealed([path for path in folder.iterdir() if path.suffix in (".o", ".h")], target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return target
 
 
 def _runtime_objects(cache: Path, options: CompileOptions, deadline: float) -> list[Path]:
@@ -162,16 +159,14 @@ def _runtime_objects(cache: Path, options: CompileOptions, deadline: float) -> l
     tool = find_verilator()
     key = digest_of(tool.version, find_compiler().version, *_flags())
     target = cache / f"runtime-{key}"
-    if not target.is_dir():
-        folder = Path(tempfile.mkdtemp(prefix="build-", dir=cache))
-        build = CppBuild(folder, _flags(), options.jobs, deadline)
-        try:
-            build.objects([(tool.root / "include" / f"{name}.cpp", _FAST) for name in _RUNTIME])
-            with contextlib.suppress(OSError):  # another process was faster
-                folder.replace(target)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-    return [target / f"{name}.o" for name in _RUNTIME]
+    if (kept := sealed_files(target)) is not None:
+        return kept
+    folder = Path(tempfile.mkdtemp(prefix="build-", dir=cache))
+    build = CppBuild(find_compiler(), folder, _flags(), options.jobs, deadline)
+    try:
+        return put_sealed(build.objects([(tool.root / "include" / f"{name}.cpp", _FAST) for name in _RUNTIME]), target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _flags() -> tuple[str, ...]:

@@ -10,7 +10,6 @@ import json
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 from fracdse.build.cache import ContentCache, digest_of
 from fracdse.build.dsp_packing import SLICE, SLICE_FILE, synthesis_passes
 from fracdse.build.logic_levels import logic_levels
+from fracdse.build.processes import side_by_side
 from fracdse.build.resources import UnitResources, resources_of_cells
 from fracdse.build.rtlil import RtlilDesign, read_rtlil, unit_text
 from fracdse.build.tools import checked_jobs, find_yosys
@@ -101,12 +101,11 @@ def synthesise_modules(rtlils: Sequence[str], options: SynthesisOptions | None =
     cache = ContentCache("yosys", options.cache)
     found = {key: unit for key in dict.fromkeys(keys) if (unit := _cached(cache, key)) is not None}
     missing = {key: _Job(design, key) for key, design in zip(keys, designs, strict=True) if key not in found}
-    with ThreadPoolExecutor(max_workers=checked_jobs(options.jobs)) as pool:
-        batches = list(_batches(list(missing.values()), checked_jobs(options.jobs)))
-        for batch, units in zip(
-            batches, pool.map(lambda b: _synthesise_batch(b, options, cache), batches), strict=True
-        ):
-            found.update({job.key: unit for job, unit in zip(batch, units, strict=True)})
+    jobs = checked_jobs(options.jobs)
+    batches = list(_batches(list(missing.values()), jobs))
+    results = side_by_side(lambda batch: _synthesise_batch(batch, options, cache), batches, jobs)
+    for batch, units in zip(batches, results, strict=True):
+        found.update({job.key: unit for job, unit in zip(batch, units, strict=True)})
     return [replace(found[key], name=_plain(design.top)) for key, design in zip(keys, designs, strict=True)]
 
 

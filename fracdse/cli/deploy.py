@@ -117,6 +117,7 @@ def _request(study: Study, record: TrialRecord, options: dict[str, Any]) -> Depl
         vivado=options["vivado"],
         time_limit_s=60.0 * options["time_limit"],
         board=board,
+        gates=record.gates,
     )
 
 

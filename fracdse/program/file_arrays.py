@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from fracdse.errors import ProgramError
 
 _INTEGERS = {"int8": "<i1", "int16": "<i2", "int32": "<i4", "int64": "<i8"}
-_LARGEST_RANK = 4
+
+Shape = tuple[int, ...] | None
+"""The shape that the design asks for; None where it asks for no array."""
 
 
 class ArrayWriter:
@@ -47,42 +49,49 @@ class ArrayWriter:
 
 
 class ArrayReader:
-    """Reads the arrays of one run of bytes, checking every description."""
+    """Reads the arrays of one run of bytes, checking every description before anything is decoded.
+
+    Arrays do not share bytes, so that a small file cannot describe more than it holds.
+    """
 
     def __init__(self, data: bytes) -> None:
         self._data = data
+        self._read_bytes = 0
 
-    def signs(self, description: Any) -> NDArray[np.int8]:
-        """Return ±1 weights."""
-        bits = self._bits(description, "signs")
-        return np.where(bits, 1, -1).astype(np.int8)
+    def signs(self, description: Any, shape: Shape) -> NDArray[np.int8]:
+        """Return ±1 weights of that shape."""
+        bits = self._bits(description, shape, "signs")
+        return np.where(bits, np.int8(1), np.int8(-1))
 
-    def bits(self, description: Any) -> NDArray[np.bool_]:
-        """Return booleans."""
-        return self._bits(description, "bits")
+    def bits(self, description: Any, shape: Shape) -> NDArray[np.bool_]:
+        """Return booleans of that shape."""
+        return self._bits(description, shape, "bits")
 
-    def integers(self, description: Any) -> NDArray[np.int64]:
-        """Return integers of any stored width."""
-        kind, shape, start = _described(description)
+    def integers(self, description: Any, shape: Shape) -> NDArray[np.int64]:
+        """Return integers of that shape and any stored width."""
+        kind, start = _described(description, shape)
         if kind not in _INTEGERS:
             raise ProgramError(
-                f"an array of kind {kind!r} stands where integers belong; allowed: {', '.join(_INTEGERS)}"
+                f"an array of kind {kind[:40]!r} stands where integers belong; allowed: {', '.join(_INTEGERS)}"
             )
         dtype = np.dtype(_INTEGERS[kind])
-        content = self._slice(start, math.prod(shape) * dtype.itemsize)
-        return np.frombuffer(content, dtype).reshape(shape).astype(np.int64)
+        content = self._slice(start, math.prod(shape or ()) * dtype.itemsize)
+        return np.frombuffer(content, dtype).reshape(shape or ()).astype(np.int64)
 
-    def _bits(self, description: Any, wanted: str) -> NDArray[np.bool_]:
-        kind, shape, start = _described(description)
+    def _bits(self, description: Any, shape: Shape, wanted: str) -> NDArray[np.bool_]:
+        kind, start = _described(description, shape)
         if kind != wanted:
-            raise ProgramError(f"an array of kind {kind!r} stands where {wanted!r} belong")
-        count = math.prod(shape)
+            raise ProgramError(f"an array of kind {kind[:40]!r} stands where {wanted!r} belong")
+        count = math.prod(shape or ())
         content = np.frombuffer(self._slice(start, -(-count // 8)), np.uint8)
-        return np.unpackbits(content, count=count, bitorder="little").reshape(shape).astype(np.bool_)
+        return np.unpackbits(content, count=count, bitorder="little").reshape(shape or ()).astype(np.bool_)
 
     def _slice(self, start: int, length: int) -> bytes:
         if start + length > len(self._data):
             raise ProgramError(f"an array ends at byte {start + length} of {len(self._data)} bytes of data")
+        self._read_bytes += length
+        if self._read_bytes > len(self._data):
+            raise ProgramError(f"arrays share bytes: together they have more than the {len(self._data)} of the data")
         return self._data[start : start + length]
 
 
@@ -95,9 +104,13 @@ def _narrowest(array: NDArray[Any]) -> str:
     raise AssertionError("int64 holds every int64")
 
 
-def _described(description: Any) -> tuple[str, tuple[int, ...], int]:
+def _described(description: Any, wanted: Shape) -> tuple[str, int]:
+    """Return kind and place of an array, once its shape is the wanted one."""
     kind, shape, start = description["kind"], description["shape"], description["at"]
-    numbers = [*shape, start]
-    if len(shape) > _LARGEST_RANK or any(type(number) is not int or not 0 <= number < 1 << 32 for number in numbers):
-        raise ProgramError(f"an array of shape {shape!r} at byte {start!r} is out of range")
-    return str(kind), tuple(shape), start
+    if wanted is None:
+        raise ProgramError("an array stands where the design has none")
+    if not isinstance(shape, list) or any(type(number) is not int for number in shape) or tuple(shape) != wanted:
+        raise ProgramError(f"an array has the shape {str(shape)[:80]}; the design asks for {list(wanted)}")
+    if type(start) is not int or start < 0:
+        raise ProgramError(f"an array begins at byte {str(start)[:40]}; allowed: 0 or more")
+    return str(kind), start

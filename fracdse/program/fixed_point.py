@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 IntArray = NDArray[np.int64]
 RealArray = NDArray[np.float64]
 LARGEST_SHIFT = 40
+# A stored shift and a stored constant: what sums of words and constants leave of 64 bits.
+LARGEST_STORED_SHIFT = 48
+LARGEST_CONSTANT = 1 << 48
 SATURATED_BITS = 8
 # Bits of a convolution's sum after an Elastic-Link: the short operand of a DSP slice. |y| itself is below 2^14.
 LINKED_BITS = 18
@@ -64,9 +68,23 @@ def shift_for(values: RealArray, bits: int) -> int:
     return shift
 
 
+def largest_offset_shift(offsets: RealArray) -> int:
+    """Return the largest shift for which every offset·2^shift, with the half that rounds, fits a stored constant."""
+    largest = float(np.max(np.abs(offsets), initial=0.0))
+    shift = LARGEST_STORED_SHIFT
+    while shift > 0 and largest * 2.0**shift + rounding_half(shift) + 1 > LARGEST_CONSTANT:
+        shift -= 1
+    return shift
+
+
 def quantised(values: RealArray, shift: int, bits: int) -> IntArray:
     """Return values·2^shift as integers in words of `bits` bits."""
     return saturate(nearest_int(values * 2.0**shift), bits)
+
+
+def pooling_shift(feature_bits: int, pixels: int) -> int:
+    """Return the shift of a pool over a map of so many pixels: words wider than a pooled one lose their last bits."""
+    return math.ceil(math.log2(pixels)) + max(0, feature_bits - POOLED_WORD_BITS)
 
 
 def pooled_bits(feature_bits: int) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,18 +9,18 @@ from fracdse.errors import ProgramError
 from fracdse.parameters import ClassifierParameters, NetworkParameters
 from fracdse.program.fixed_point import (
     LOGIT_BITS,
-    POOLED_WORD_BITS,
     classifier_weight_bits,
     largest_pooled_word,
     nearest_int,
     pooled_bits,
+    pooling_shift,
     word_limits,
 )
 from fracdse.program.float_reference import residual_ranges
 from fracdse.program.lower_conv import lower_gated_conv, lower_stem
 from fracdse.program.model import ClassifierProgram, Program
 from fracdse.program.scales import WordScale, plan_scales
-from fracdse.program.validation import check_word_lengths
+from fracdse.program.validation import check_program, check_word_lengths
 from fracdse.topology import PoolSpec, gated_convs, topology
 
 
@@ -32,9 +30,8 @@ def lower(parameters: NetworkParameters, calibration: NDArray[np.uint8]) -> Prog
     Deterministic: the same parameters and images give the same program.
 
     Raises:
-        ProgramError: A parameter is not a number, the images are not the design's, the word lengths are out of range,
-        or
-            a power-of-two design has a scale that is none.
+        ProgramError: A parameter is not a number, the images are not the design's, the word lengths are out of range or
+            do not hold the network's constants, or a power-of-two design has a scale that is none.
     """
     _check(parameters, calibration)
     design = parameters.design
@@ -45,13 +42,28 @@ def lower(parameters: NetworkParameters, calibration: NDArray[np.uint8]) -> Prog
             gated_convs(design), parameters.convs, scales[:-1], scales[1:], strict=True
         )
     )
-    return Program(
+    program = Program(
         design=design,
         feature_bits=design.accelerator.feature_bits,
         stem=lower_stem(parameters.stem, design, scales[0]),
         convs=convs,
         classifier=_lower_classifier(parameters, scales[-1]),
     )
+    _check_result(program)
+    return program
+
+
+def _check_result(program: Program) -> None:
+    """Raise ProgramError for a program that its own file format would refuse."""
+    accelerator = program.design.accelerator
+    try:
+        check_program(program)
+    except ProgramError as error:
+        raise ProgramError(
+            f"accelerator.feature_bits = {accelerator.feature_bits} and constant_bits = {accelerator.constant_bits} "
+            f"give no program of this network: {error.message}",
+            hint="Choose other word lengths; 16 bits for both suit most networks.",
+        ) from error
 
 
 def _lower_classifier(parameters: NetworkParameters, scale: WordScale) -> ClassifierProgram:
@@ -60,7 +72,7 @@ def _lower_classifier(parameters: NetworkParameters, scale: WordScale) -> Classi
     accelerator = parameters.design.accelerator
     pool = next(spec for spec in topology(parameters.design) if isinstance(spec, PoolSpec))
     pixels = pool.height * pool.width
-    pool_shift = math.ceil(math.log2(pixels)) + max(0, accelerator.feature_bits - POOLED_WORD_BITS)
+    pool_shift = pooling_shift(accelerator.feature_bits, pixels)
     weight = layer.weight.astype(float) * scale.alpha * (2.0**pool_shift / pixels)
     bias = layer.bias.astype(float) + layer.weight.astype(float) @ scale.beta
     weight_bits = classifier_weight_bits(
@@ -106,6 +118,8 @@ def _arrays(parameters: NetworkParameters) -> list[tuple[str, NDArray[np.float32
         for part in ("norm_conv", "norm_out"):
             arrays.append((f"layer {spec.name}: {part} scale", getattr(layer, part).scale))
             arrays.append((f"layer {spec.name}: {part} shift", getattr(layer, part).shift))
+        if layer.si is not None:
+            arrays += [(f"layer {spec.name}: SI {part}", np.asarray(value)) for part, value in vars(layer.si).items()]
     return [
         *arrays,
         ("classifier weight", parameters.classifier.weight),

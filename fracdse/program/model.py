@@ -9,7 +9,7 @@ Conventions, for every layer:
   are: sat(x >> m, 8)·2^m + (x mod 2^m) with m = n − 8, and sat(x, n) where n ≤ 8.
 - u is the residual word of `feature_bits` bits a channel; the real residual is α_c·u + β_c with constants that lowering
   keeps to itself. Images, feature maps and weights are in (channel, row, column) order.
-- Rounding constants (half of 2^shift) are part of the stored offsets.
+- Rounding constants (half of 2^shift) are part of the stored offsets; where there is none, `half` stands for them.
 
 Stem:            y = Σ w·level over taps inside the image, level in {−1, 1}
                  u = satw((multiplier_c·y + offset_c) >> shift, feature_bits)
@@ -29,8 +29,7 @@ Gated conv:      k = number of the channel's three thresholds t1 ≤ t2 ≤ t3 w
                  u' = satw(r + v + si, feature_bits)
 SI branch:       z = sat((input_multiplier_c·u + input_offset_c) >> input_shift, bits)
                  a = sat((Σ squeeze·z + squeeze_offset) >> squeeze_shift, bits)
-                 b = sat((Σ interaction·a + 0) >> interaction_shift, bits)      3×3, stride of the layer, zero padding,
-                     rounding half 2^(interaction_shift − 1) added before the shift
+                 b = sat((Σ interaction·a + half) >> interaction_shift, bits)   3×3, stride of the layer, zero padding
                  si = (Σ expand·b + expand_offset) >> expand_shift
 Pool:            p = (Σ u over the feature map + half) >> pool_shift
 Classifier:      logit = Σ weight·p + bias;  the real logit is logit·logit_scale
@@ -43,6 +42,7 @@ What lowering promises beyond the equations, so that hardware may rely on it:
   residual_multiplier are 0 or 2^n, except in power-of-two designs with quantised shortcuts: there they have
   27 bits, and x is a code. In power-of-two designs entries of multiplier are 0 or ±2^n. All of these are shifts
   (and one addition for the 3 or the 15).
+- Stored constants lie within ±2^48 and shifts are at most 48; a gate_threshold is at most one beyond what M can be.
 - |logit| < 2^31 for every input, so a logit is one 32-bit word.
 """
 

@@ -53,8 +53,8 @@ class LoweringReport:
         worst = max(self.layers, key=lambda layer: layer.share)
         if worst.share >= SATURATION_WARNING:
             found.append(
-                f"accelerator.feature_bits = {self.feature_bits}: {self.saturated_share:.2%} of the residual words "
-                f"saturate on {self.images} calibration images, {worst.share:.2%} in layer {worst.name}. "
+                f"accelerator.feature_bits = {self.feature_bits}: {_percent(self.saturated_share)} of the residual "
+                f"words saturate on {self.images} calibration images, {_percent(worst.share)} in layer {worst.name}. "
                 "Use more feature bits."
             )
         if self.agreement < AGREEMENT_WARNING:
@@ -64,6 +64,10 @@ class LoweringReport:
                 "or check the accuracy of both."
             )
         return tuple(found)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.2%}" if share >= 1e-4 else "less than 0.01%"
 
 
 def lowering_report(parameters: NetworkParameters, program: Program, images: NDArray[np.uint8]) -> LoweringReport:

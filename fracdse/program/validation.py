@@ -8,13 +8,27 @@ from typing import Any
 import numpy as np
 
 from fracdse.errors import ProgramError
-from fracdse.program.fixed_point import LOGIT_BITS, IntArray, largest_pooled_word, word_limits
+from fracdse.program.fixed_point import (
+    CODE_FACTOR_BITS,
+    LARGEST_CONSTANT,
+    LARGEST_SHIFT,
+    LARGEST_STORED_SHIFT,
+    LOGIT_BITS,
+    IntArray,
+    is_shift,
+    largest_pooled_word,
+    pooling_shift,
+    word_limits,
+)
 from fracdse.program.model import SI_INPUT_BITS, GatedConvProgram, Program, SIProgram
-from fracdse.topology import ClassifierSpec, GatedConvSpec, PoolSpec, SIBranchSpec, StemSpec, topology
+from fracdse.program.shapes import Shapes, classifier_shapes, conv_shapes, si_shapes, stem_shapes
+from fracdse.topology import ClassifierSpec, GatedConvSpec, PoolSpec, StemSpec, topology
 
 SMALLEST_WORD, LARGEST_WORD = 6, 24
-_LARGEST_SHIFT = 48
-_LARGEST_CONSTANT = 1 << 48
+# What a stem's shift may be multiplied by, the largest last (see `Program`'s module).
+_STEM_FACTORS = (1, 3, 15)
+# A residual word times its multiplier stays below this many bits, so that what is added to it still fits 64.
+_PRODUCT_BITS = 62
 
 
 def check_program(program: Program) -> None:
@@ -29,11 +43,8 @@ def check_program(program: Program) -> None:
         )
     constant_bits = program.design.accelerator.constant_bits
     check_word_lengths(program.feature_bits, constant_bits)
-    channels = (stem.out_channels,)
-    _shape("stem: weight", program.stem.weight, (stem.out_channels, stem.in_channels, stem.kernel, stem.kernel))
-    _shape("stem: multiplier", program.stem.multiplier, channels)
-    _narrow("stem: multiplier", program.stem.multiplier, constant_bits)
-    _shape("stem: offset", program.stem.offset, channels)
+    _shapes("stem", program.stem, stem_shapes(stem))
+    _stem_multiplier(program.stem.multiplier, constant_bits)
     _shift("stem: shift", program.stem.shift)
     specs = [spec for spec in layers if isinstance(spec, GatedConvSpec)]
     if len(specs) != len(program.convs):
@@ -41,23 +52,20 @@ def check_program(program: Program) -> None:
     for spec, conv in zip(specs, program.convs, strict=True):
         _check_conv(spec, conv, program.feature_bits, constant_bits)
     head = program.classifier
-    _shift("pool_shift", head.pool_shift)
-    _shape("classifier: weight", head.weight, (classifier.classes, classifier.features))
-    _shape("classifier: bias", head.bias, (classifier.classes,))
+    _shapes("classifier", head, classifier_shapes(classifier))
     _narrow("classifier: weight", head.weight, constant_bits)
     pool = next(spec for spec in layers if isinstance(spec, PoolSpec))
-    word = largest_pooled_word(program.feature_bits, pool.height * pool.width, head.pool_shift)
-    _logits_fit(head.weight, head.bias, word)
+    pixels = pool.height * pool.width
+    _shift("pool_shift", head.pool_shift, pooling_shift(program.feature_bits, pixels))
+    _logits_fit(head.weight, head.bias, largest_pooled_word(program.feature_bits, pixels, head.pool_shift))
     if not (math.isfinite(head.logit_scale) and head.logit_scale > 0):
         raise ProgramError(f"logit_scale = {head.logit_scale} is not a positive number")
 
 
 def _logits_fit(weight: IntArray, bias: IntArray, largest_word: int) -> None:
     """Raise ProgramError where some image could have a logit of more than LOGIT_BITS bits."""
-    largest = max(
-        sum(abs(int(value)) for value in row) * largest_word + abs(int(own))
-        for row, own in zip(weight, bias, strict=True)
-    )
+    sums = np.abs(weight).sum(1).tolist()
+    largest = max(total * largest_word + abs(own) for total, own in zip(sums, bias.tolist(), strict=True))
     if largest > word_limits(LOGIT_BITS)[1]:
         raise ProgramError(f"classifier: a logit can be as large as {largest}, which {LOGIT_BITS} bits do not hold")
 
@@ -72,58 +80,81 @@ def check_word_lengths(feature_bits: int, constant_bits: int) -> None:
 
 
 def _check_conv(spec: GatedConvSpec, conv: GatedConvProgram, word_bits: int, constant_bits: int) -> None:
-    name, out, inp = f"layer {spec.name}", spec.out_channels, spec.in_channels
+    name = f"layer {spec.name}"
     if (conv.name, conv.stride, conv.clip_bits) != (spec.name, spec.stride, spec.clip_bits):
         raise ProgramError(f"{name}: name, stride or clip_bits are not the design's")
-    _shape(f"{name}: weight", conv.weight, (out, inp, spec.kernel, spec.kernel))
-    _shape(f"{name}: activation_thresholds", conv.activation_thresholds, (inp, 3))
+    _shapes(name, conv, conv_shapes(spec))
     _ascending(f"{name}: activation_thresholds", conv.activation_thresholds, word_bits)
-    _shape(f"{name}: descending", conv.descending, (inp,))
-    for part in ("gate_threshold", "split"):
-        _shape(f"{name}: {part}", getattr(conv, part), (out,))
-    for part in ("multiplier", "offset"):
-        _shape(f"{name}: {part}", getattr(conv, part), (2, out))
+    largest = spec.fan_in + 1
+    if np.abs(conv.gate_threshold).max() > largest:
+        raise ProgramError(f"{name}: gate_threshold is out of range; allowed: -{largest} to {largest}")
     for part in ("multiplier", "link_multiplier"):
         _narrow(f"{name}: {part}", getattr(conv, part), constant_bits)
     for part in ("shift", "residual_shift", "link_shift"):
         _shift(f"{name}: {part}", getattr(conv, part))
-    levels = 2**spec.shortcut_bits - 1
-    _optional(f"{name}: residual_multiplier", conv.residual_multiplier, (out,), conv.residual_multiplier is not None)
-    _optional(f"{name}: shortcut_thresholds", conv.shortcut_thresholds, (inp, levels), spec.shortcut_bits > 0)
-    _optional(f"{name}: shortcut_descending", conv.shortcut_descending, (inp,), spec.shortcut_bits > 0)
+    if conv.residual_multiplier is not None:
+        _residual_multiplier(f"{name}: residual_multiplier", conv.residual_multiplier, word_bits)
     if conv.shortcut_thresholds is not None:
         _ascending(f"{name}: shortcut_thresholds", conv.shortcut_thresholds, word_bits)
-    _optional(f"{name}: link_multiplier", conv.link_multiplier, (out,), spec.elastic_link)
-    _optional(f"{name}: link_offset", conv.link_offset, (out,), spec.elastic_link)
     if (conv.si is None) != (spec.si is None):
         raise ProgramError(f"{name}: its SI branch is {'missing' if conv.si is None else 'not in the design'}")
-    if conv.si is not None and spec.si is not None:
-        _check_si(name, spec, spec.si, conv.si, constant_bits)
+    if conv.si is not None:
+        _check_si(name, spec, conv.si, constant_bits)
 
 
-def _check_si(name: str, spec: GatedConvSpec, branch: SIBranchSpec, si: SIProgram, constant_bits: int) -> None:
-    width = branch.width
+def _check_si(name: str, spec: GatedConvSpec, si: SIProgram, constant_bits: int) -> None:
+    branch, shapes = spec.si, si_shapes(spec)
+    assert branch is not None
+    assert shapes is not None
     if si.bits != branch.bits:
         raise ProgramError(f"{name}: SI branch of {si.bits} bits; the design asks for {branch.bits}")
-    _shape(f"{name}: squeeze", si.squeeze, (width, spec.in_channels))
-    _shape(f"{name}: squeeze_offset", si.squeeze_offset, (width,))
-    _shape(f"{name}: interaction", si.interaction, (width, 1 if branch.interaction == "depthwise" else width, 3, 3))
-    _shape(f"{name}: expand", si.expand, (spec.out_channels, width))
-    _shape(f"{name}: expand_offset", si.expand_offset, (spec.out_channels,))
-    for part, bits in (("squeeze", constant_bits), ("interaction", constant_bits), ("expand", constant_bits)):
-        _narrow(f"{name}: {part}", getattr(si, part), bits)
-    _shape(f"{name}: input_multiplier", si.input_multiplier, (spec.in_channels,))
-    _shape(f"{name}: input_offset", si.input_offset, (spec.in_channels,))
+    _shapes(name, si, shapes)
+    for part in ("squeeze", "interaction", "expand"):
+        _narrow(f"{name}: {part}", getattr(si, part), constant_bits)
     _narrow(f"{name}: input_multiplier", si.input_multiplier, SI_INPUT_BITS)
     for part in ("input_shift", "squeeze_shift", "interaction_shift", "expand_shift"):
         _shift(f"{name}: {part}", getattr(si, part))
 
 
+def _shapes(name: str, layer: Any, shapes: Shapes) -> None:
+    """Raise ProgramError where a layer's arrays are not those of the design."""
+    for part, shape in shapes.items():
+        array = getattr(layer, part)
+        if array is None and part == "residual_multiplier":
+            continue
+        if (array is not None) != (shape is not None):
+            raise ProgramError(f"{name}: {part} is {'missing' if array is None else 'not in the design'}")
+        if array is not None and shape is not None:
+            _shape(f"{name}: {part}", array, shape)
+
+
 def _shape(name: str, array: Any, shape: tuple[int, ...]) -> None:
     if array.shape != shape:
         raise ProgramError(f"{name} has the shape {array.shape}; the design asks for {shape}")
-    if array.dtype == np.int64 and (array.min() < -_LARGEST_CONSTANT or array.max() > _LARGEST_CONSTANT):
-        raise ProgramError(f"{name} holds constants beyond ±{_LARGEST_CONSTANT}")
+    if array.dtype == np.int64 and (array.min() < -LARGEST_CONSTANT or array.max() > LARGEST_CONSTANT):
+        raise ProgramError(f"{name} holds constants beyond ±{LARGEST_CONSTANT}")
+
+
+def _stem_multiplier(multiplier: IntArray, constant_bits: int) -> None:
+    """Raise ProgramError for multipliers that neither fit the constants nor are shifts, times 1, 3 or 15."""
+    low, high = word_limits(constant_bits)
+    if multiplier.min() >= low and multiplier.max() <= high:
+        return
+    size = np.abs(multiplier)
+    if not any(np.all(size % odd == 0) and is_shift(size // odd) for odd in _STEM_FACTORS):
+        raise ProgramError(f"stem: multiplier does not fit {constant_bits} bits and is no shift")
+    if size.max() > _STEM_FACTORS[-1] << LARGEST_SHIFT:
+        raise ProgramError(f"stem: multiplier is a shift by more than {LARGEST_SHIFT}")
+
+
+def _residual_multiplier(name: str, multiplier: IntArray, word_bits: int) -> None:
+    """Raise ProgramError for multipliers that are neither shifts whose products fit 64 bits nor factors of codes."""
+    low, high = word_limits(CODE_FACTOR_BITS)
+    shifts = is_shift(multiplier) and multiplier.min() >= 0 and multiplier.max() <= 1 << (_PRODUCT_BITS - word_bits)
+    if not shifts and (multiplier.min() < low or multiplier.max() > high):
+        raise ProgramError(
+            f"{name} does not fit {CODE_FACTOR_BITS} bits and is no shift by at most {_PRODUCT_BITS - word_bits}"
+        )
 
 
 def _narrow(name: str, array: Any, bits: int) -> None:
@@ -132,19 +163,12 @@ def _narrow(name: str, array: Any, bits: int) -> None:
         raise ProgramError(f"{name} does not fit {bits} bits")
 
 
-def _optional(name: str, array: Any, shape: tuple[int, ...], wanted: bool) -> None:
-    if (array is not None) != wanted:
-        raise ProgramError(f"{name} is {'missing' if wanted else 'not in the design'}")
-    if array is not None:
-        _shape(name, array, shape)
-
-
 def _ascending(name: str, thresholds: Any, word_bits: int) -> None:
     low, high = word_limits(word_bits)
     if np.any(np.diff(thresholds, axis=1) < 0) or thresholds.min() < low or thresholds.max() > high:
         raise ProgramError(f"{name} are not ascending words of {word_bits} bits")
 
 
-def _shift(name: str, shift: int) -> None:
-    if not 0 <= shift <= _LARGEST_SHIFT:
-        raise ProgramError(f"{name} = {shift} is out of range; allowed: 0 to {_LARGEST_SHIFT}")
+def _shift(name: str, shift: int, largest: int = LARGEST_STORED_SHIFT) -> None:
+    if not 0 <= shift <= largest:
+        raise ProgramError(f"{name} = {shift} is out of range; allowed: 0 to {largest}")

@@ -236,6 +236,22 @@ def test_parts_that_do_not_fit_each_other_are_refused(contents, path, tmp_path):
         write_bundle(tmp_path / "x", **{**contents, "golden_logits": contents["golden_logits"][:2]})
 
 
+@pytest.mark.parametrize("build_id", ["-1", "f" * 40, "0x" + "f" * 14, None, 7, "_" * 16])
+def test_build_ids_out_of_range_are_refused(path, build_id):
+    parts, facts = unpack(path.read_bytes(), "bundle")
+    path.write_bytes(pack(parts, {**facts, "build_id": build_id}))
+    with pytest.raises(DataError, match="needed: 16 hexadecimal digits"):
+        read_bundle(path)
+
+
+@pytest.mark.parametrize("part", ["design.json", "folding.json"])
+def test_deeply_nested_parts_are_refused(path, part):
+    parts, facts = unpack(path.read_bytes(), "bundle")
+    path.write_bytes(pack({**parts, part: b"[" * 200_000}, facts))
+    with pytest.raises(DataError, match="a part cannot be read"):
+        read_bundle(path)
+
+
 def test_a_manifest_of_another_version_is_refused(path):
     def change(members):
         text = members[0][1].replace(b'"version": 1', b'"version": 2')

@@ -1,7 +1,11 @@
 import contextlib
 from pathlib import Path
 
+import pytest
+
 from fracdse.build.cache import ContentCache, cache_folder, digest_of
+from fracdse.build.sealed_folder import put_sealed, sealed_files
+from fracdse.errors import BuildFailed
 from fracdse.whole_file import write_whole
 
 
@@ -30,8 +34,9 @@ def test_damaged_record_counts_as_missing(tmp_path):
     cache.put("00ff", {"lut": 3})
     cache.path("00ff").write_bytes(b'{"lut": ')
     assert cache.get("00ff") is None
-    cache.path("00ff").write_bytes(b"[1]")
-    assert cache.get("00ff") is None
+    for content in (b"[1]", b"[" * 100_000, b"\xff"):
+        cache.path("00ff").write_bytes(content)
+        assert cache.get("00ff") is None
 
 
 def test_cache_that_cannot_be_written_is_no_failure(tmp_path):
@@ -52,3 +57,38 @@ def test_interrupted_write_leaves_the_old_content(tmp_path, monkeypatch):
         write_whole(target, b"new")
     assert target.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_sealed_folder_knows_what_it_holds(tmp_path):
+    (tmp_path / "made").mkdir()
+    for name in ("a.o", "b.h"):
+        (tmp_path / "made" / name).write_text(name)
+    folder = tmp_path / "cache" / "objects"
+    assert sealed_files(folder) is None
+    kept = put_sealed(list((tmp_path / "made").iterdir()), folder)
+    assert kept == sealed_files(folder) == [folder / "a.o", folder / "b.h"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.o", b"a."), ("a.o", b"b.o"), ("a.o", None), ("seal.json", None), ("seal.json", b"{"), ("seal.json", b"{}"),
+     ("seal.json", b"[" * 100_000), ("seal.json", b'{"a.o": 3}')],
+)  # fmt: skip
+def test_a_damaged_sealed_folder_counts_as_missing_until_it_is_made_again(tmp_path, name, content):
+    folder = tmp_path / "cache"
+    for _ in range(2):
+        (tmp_path / "a.o").write_text("a.o")
+        put_sealed([tmp_path / "a.o"], folder)
+        assert sealed_files(folder) == [folder / "a.o"]
+        if content is None:
+            (folder / name).unlink()
+        else:
+            (folder / name).write_bytes(content)
+        assert sealed_files(folder) is None
+
+
+def test_a_sealed_folder_that_cannot_be_written_says_so(tmp_path):
+    (tmp_path / "a.o").write_text("a.o")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BuildFailed, match="cannot be written"):
+        put_sealed([tmp_path / "a.o"], tmp_path / "file" / "objects")

@@ -39,6 +39,14 @@ def test_written_plan_is_written_again_but_not_over_another(tmp_path):
         BuildPlan({"README.txt": b"other"}).write(tmp_path)
 
 
+def test_a_damaged_digest_is_another_plans(tmp_path):
+    plan = BuildPlan(FILES)
+    plan.write(tmp_path)
+    (tmp_path / "plan.sha256").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BuildFailed, match="another build plan"):
+        plan.write(tmp_path)
+
+
 @given(NAMES)
 def test_no_name_leaves_the_folder(name):
     try:

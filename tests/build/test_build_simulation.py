@@ -1,9 +1,12 @@
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fracdse.board import model_process
+from fracdse.build import simulation, verilator
 from fracdse.build.simulation import SimulationOptions, frame_words, simulate
 from fracdse.build.verilator import CompileOptions, compile_model, lint
 from fracdse.errors import BuildFailed, ConfigError, ToolNotFound
@@ -11,6 +14,7 @@ from fracdse.errors import BuildFailed, ConfigError, ToolNotFound
 TOY = (Path(__file__).parent / "toy_accelerator.v").read_text()
 
 
+MAIN = "int main() { return 7; }"
 STUCK, WITHDRAWING, LEAKING = 0xF1, 0xF2, 0xF3
 
 
@@ -93,7 +97,9 @@ def test_registers_must_agree(compiled):
         simulate(TOY, images(20), top="toy", classes=3, gated_layers=1, options=replace(compiled, jobs=1))
 
 
-@pytest.mark.parametrize("change", [{"pause_in": 1.0}, {"pause_out": -0.1}, {"reset_after_words": 4}])
+@pytest.mark.parametrize(
+    "change", [{"pause_in": 1.0}, {"pause_in": 0.999}, {"pause_out": -0.1}, {"reset_after_words": 4}]
+)
 def test_options_out_of_range(compiled, change):
     with pytest.raises(ConfigError, match=next(iter(change))):
         run(replace(compiled, **change))
@@ -120,6 +126,42 @@ def test_missing_compiler_names_both_ways(cache, monkeypatch):
         compile_model(TOY, "int main() {}", top="toy")
     assert "apt-get install g++" in caught.value.hint
     assert "CXX" in caught.value.hint
+
+
+def test_a_damaged_model_is_compiled_again(compiled):
+    model = compile_model(TOY, MAIN, top="toy", options=compiled.compile)
+    whole = model.read_bytes()
+    for damage in (lambda: model.write_bytes(whole[: len(whole) // 2]), model.unlink, lambda: model.chmod(0o644)):
+        damage()
+        assert compile_model(TOY, MAIN, top="toy", options=compiled.compile) == model
+        assert subprocess.run([model], check=False).returncode == 7
+    objects = next(path for path in model.parent.parent.glob("objects-*/*.o"))
+    objects.write_bytes(objects.read_bytes()[:100])
+    model.unlink()
+    compile_model(TOY, MAIN, top="toy", options=compiled.compile)
+    assert subprocess.run([model], check=False).returncode == 7
+
+
+def test_a_model_that_does_not_start_is_named(monkeypatch, tmp_path):
+    model = tmp_path / "model"
+    model.write_text("#!/nowhere/program\n")
+    model.chmod(0o755)
+    monkeypatch.setattr(simulation, "compile_model", lambda *_, **__: model)
+    with pytest.raises(BuildFailed, match=f"the simulator '{model}' does not start: No such file"):
+        run(SimulationOptions(jobs=1))
+    monkeypatch.setattr(model_process, "compile_model", lambda *_, **__: model)
+    with pytest.raises(BuildFailed, match=f"the accelerator's model '{model}' does not start: No such file"):
+        model_process.ModelProcess("", "toy")
+
+
+def test_the_compiler_is_looked_for_once_a_build_and_not_once_a_file(compiled, monkeypatch):
+    compile_model(TOY, MAIN, top="toy", options=compiled.compile)
+    looked = []
+    find = verilator.find_compiler
+    monkeypatch.setattr(verilator, "find_compiler", lambda: looked.append(1) or find())
+    folder = compile_model(TOY, MAIN.replace("7", "8"), top="toy", options=compiled.compile).parent
+    assert folder.is_dir()
+    assert len(looked) <= 5
 
 
 def test_lint():

@@ -7,6 +7,8 @@ from amaranth.back import rtlil
 from amaranth.hdl import Elaboratable, Memory, Module, Signal, signed
 
 from fracdse.build import yosys
+from fracdse.build.cache import ContentCache
+from fracdse.build.resources import resources_of_cells
 from fracdse.build.rtlil import read_rtlil, unit_text
 from fracdse.build.synthesis import SynthesisResult, synthesise
 from fracdse.build.yosys import SynthesisOptions, synthesise_module, synthesise_modules
@@ -148,6 +150,18 @@ def test_second_call_reads_the_cache(cache, monkeypatch):
     monkeypatch.setattr(yosys, "_run", refuse)
     assert synthesise_module(popcount(9)) == first
     assert synthesise_module(popcount(9, "renamed")).lut == first.lut
+
+
+@pytest.mark.parametrize(
+    "change", [{"lut": None}, {"lut": "7"}, {"ff": -5}, {"cells": []}, {"name": 3}, {"x": 1}, {"dsp": 1.5}]
+)
+def test_a_damaged_record_of_a_unit_counts_as_missing(tmp_path, change):
+    cache = ContentCache("yosys", tmp_path)
+    whole = resources_of_cells("unit", {"LUT2": 3, "FDRE": 1}, 1)
+    cache.put("00ff", whole.to_dict())
+    assert yosys._cached(cache, "00ff") == whole
+    cache.put("00ff", {**whole.to_dict(), **change})
+    assert yosys._cached(cache, "00ff") is None
 
 
 def test_batch_keeps_the_order(cache):

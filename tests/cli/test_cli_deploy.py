@@ -32,6 +32,7 @@ from fracdse.errors import BoardError, BuildFailed, ConfigError, ExitCode, Progr
 from fracdse.figures import Figure
 from fracdse.hardware import coefficients
 from fracdse.hardware.estimate import estimate
+from fracdse.hardware.folding import FoldingInfeasible
 from fracdse.search.study import open_study
 from fracdse.system import TOP_MODULE
 
@@ -307,3 +308,10 @@ def test_synthesis_and_simulated_board(deploy):
     later = open_study("tiny").record(0).later
     assert later["synthesised"].lut.kind == "synthesised"
     assert "measured" not in later
+
+
+def test_a_clock_that_no_folding_fits_is_refused_before_the_training(deploy, workplace):
+    result = deploy("--clock", "1", "--target", "bundle", "--out", "too-slow")
+    assert isinstance(result.exception, FoldingInfeasible)
+    assert result.exception.exit_code == ExitCode.INFEASIBLE
+    assert not (workplace / "too-slow").exists()

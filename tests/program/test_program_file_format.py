@@ -126,6 +126,13 @@ HOSTILE = {
     "scale that is no number": lambda header: header["classifier"].update(logit_scale=float("nan")),
     "logit that 32 bits do not hold": lambda header: header["classifier"].update(pool_shift=0),
     "scale that is a word": lambda header: header["classifier"].update(logit_scale="x"),
+    "scale of a thousand digits": lambda header: header["classifier"].update(logit_scale=10**1000),
+    "scale in quotes": lambda header: header["classifier"].update(logit_scale="3.5"),
+    "scale that is a bool": lambda header: header["classifier"].update(logit_scale=True),
+    "kind that is a list": lambda header: header["stem"]["offset"].update(kind=["int8"]),
+    "shape of reals": lambda header: header["stem"]["offset"].update(shape=[2.0]),
+    "pool_shift beyond the map": lambda header: header["classifier"].update(pool_shift=7),
+    "layers that are a table": lambda header: header.update(convs={str(i): c for i, c in enumerate(header["convs"])}),
     "thresholds not ascending": lambda header: header["convs"][0].update(
         activation_thresholds={**header["convs"][0]["activation_thresholds"], "at": 0}
     ),
@@ -136,6 +143,63 @@ HOSTILE = {
 def test_headers_that_do_not_fit_the_design_are_refused(content, name):
     with pytest.raises(ProgramError, match="hostile"):
         program_from_bytes(rebuilt(content, HOSTILE[name]), "hostile")
+
+
+def test_no_array_is_decoded_that_the_design_does_not_ask_for(content, monkeypatch):
+    decoded = []
+    monkeypatch.setattr(ArrayReader, "_slice", lambda reader, start, length: decoded.append(length) or bytes(length))
+
+    def enlarge(header):
+        header["convs"][0]["offset"] = {"kind": "int8", "shape": [1 << 20], "at": 0}
+        header["convs"] = header["convs"][:1] * 1000
+
+    with pytest.raises(ProgramError, match="no list of 6, as the design has them"):
+        program_from_bytes(rebuilt(content, enlarge))
+    with pytest.raises(ProgramError, match=r"offset: an array has the shape \[1048576\]; the design asks for \[2\]"):
+        program_from_bytes(
+            rebuilt(content, lambda header: header["stem"].update(offset={"kind": "int8", "shape": [1 << 20], "at": 0}))
+        )
+    assert max(decoded) < 100
+
+
+def test_arrays_that_share_bytes_are_refused():
+    writer = ArrayWriter()
+    description = writer.add(np.arange(9))
+    reader = ArrayReader(writer.data())
+    reader.integers(description, (9,))
+    with pytest.raises(ProgramError, match="share bytes"):
+        reader.integers(description, (9,))
+
+
+def constants(program: Program, **changes) -> bytes:
+    """The file of a program whose first convolution has other constants."""
+    first = dataclasses.replace(program.convs[0], **changes)
+    return program_bytes(dataclasses.replace(program, convs=(first, *program.convs[1:])))
+
+
+def test_constants_that_hardware_could_not_use_are_refused(program):
+    channels = len(program.convs[0].split)
+    for changes, what in (
+        ({"gate_threshold": np.full(channels, 2**32 - 9)}, r"gate_threshold is out of range; allowed: -19 to 19"),
+        ({"gate_threshold": np.full(channels, -20)}, "gate_threshold is out of range"),
+        ({"residual_multiplier": np.full(channels, 1 << 47)}, "residual_multiplier does not fit 27 bits"),
+        ({"residual_multiplier": np.full(channels, (1 << 26) + 1)}, "residual_multiplier does not fit 27 bits"),
+    ):
+        with pytest.raises(ProgramError, match=what):
+            program_from_bytes(constants(program, **changes))
+    for factor in (0, 1 << 46, (1 << 26) - 1):
+        program_from_bytes(constants(program, residual_multiplier=np.full(channels, factor)))
+
+
+@pytest.mark.parametrize(("factor", "legal"), [(3, True), (-15, True), (1, True), (5, False)])
+def test_stems_may_shift_further_than_constants_are_wide(program, factor, legal):
+    stem = dataclasses.replace(program.stem, multiplier=np.array([factor << 20, 0]))
+    content = program_bytes(dataclasses.replace(program, stem=stem))
+    if legal:
+        program_from_bytes(content)
+    else:
+        with pytest.raises(ProgramError, match="stem: multiplier does not fit 16 bits and is no shift"):
+            program_from_bytes(content)
 
 
 def test_deeply_nested_headers_are_refused(content):
@@ -164,9 +228,9 @@ def test_arrays_come_back(signs, numbers):
     first, second = writer.add(np.array(signs, np.int8)), writer.add(np.array(numbers, np.int64))
     third = writer.add(np.array(signs) > 0)
     reader = ArrayReader(writer.data())
-    assert reader.signs(first).tolist() == signs
-    assert reader.integers(second).tolist() == numbers
-    assert reader.bits(third).tolist() == [sign > 0 for sign in signs]
+    assert reader.signs(first, (len(signs),)).tolist() == signs
+    assert reader.integers(second, (len(numbers),)).tolist() == numbers
+    assert reader.bits(third, (len(signs),)).tolist() == [sign > 0 for sign in signs]
 
 
 def test_bit_order_is_the_documented_one():

@@ -12,11 +12,13 @@ from program_cases import random_images, random_parameters, small_design, with_w
 
 from fracdse.errors import ProgramError
 from fracdse.parameters import Affine
-from fracdse.program import Executor, lower, program_bytes
+from fracdse.program import Executor, lower, lowering, program_bytes
+from fracdse.program.file_format import program_from_bytes
 from fracdse.program.fixed_point import is_shift, saturate, saturate_word
 from fracdse.program.float_reference import evaluate, residual_ranges
+from fracdse.program.model import StemProgram
 from fracdse.program.piecewise import two_lines
-from fracdse.program.report import lowering_report
+from fracdse.program.report import LayerSaturation, LoweringReport, lowering_report
 from fracdse.program.scales import plan_scales
 from fracdse.program.validation import check_program
 from fracdse.topology import gated_convs
@@ -129,6 +131,13 @@ def test_words_that_saturate_are_warned_of_with_their_share():
     assert "feature_bits = 16" in report.warnings[0]
     assert f"{report.saturated_share:.2%}" in report.warnings[0]
     assert lowering_report(parameters, lower(parameters, images), images).warnings == ()
+
+
+def test_a_share_of_few_words_is_not_called_none_at_all():
+    layers = (LayerSaturation("stem", 2, 10_000), LayerSaturation("conv", 0, 10**6))
+    warning = LoweringReport(layers, 1.0, 10, 16).warnings[0]
+    assert "less than 0.01% of the residual words saturate" in warning
+    assert "0.02% in layer stem" in warning
 
 
 def test_words_too_narrow_to_keep_the_class_are_warned_of():
@@ -250,3 +259,71 @@ def test_residual_multipliers_of_codes_fit_a_dsp_slice():
     for conv in program.convs:
         assert conv.residual_multiplier is not None
         assert conv.residual_multiplier.max() < 1 << 26
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_stem_that_shifts_further_than_the_constants_are_wide_can_be_read_back(seed):
+    design = small_design(colours=3, width=5, shortcut_bits=2, feature_bits=24, thermometer_resolution=128)
+    program = lower(random_parameters(design, seed), random_images(design, 8))
+    assert program.stem.multiplier.max() > (1 << 15) - 1
+    assert program_bytes(program_from_bytes(program_bytes(program))) == program_bytes(program)
+
+
+def with_branch(parameters, **changes):
+    """Parameters whose first layer has another SI branch."""
+    first = parameters.convs[0]
+    branch = dataclasses.replace(first.si, **changes)
+    return dataclasses.replace(parameters, convs=(dataclasses.replace(first, si=branch), *parameters.convs[1:]))
+
+
+def test_branches_of_nothing_but_a_bias_are_lowered():
+    design = small_design(si_width=2, feature_bits=20)
+    plain = random_parameters(design)
+    parameters = with_branch(
+        plain,
+        squeeze=np.zeros_like(plain.convs[0].si.squeeze),
+        expand=np.zeros_like(plain.convs[0].si.expand),
+        expand_bias=np.full_like(plain.convs[0].si.expand_bias, 0.5),
+    )
+    images = random_images(design, 30)
+    program = lower(parameters, images)
+    assert program.convs[0].si.expand_shift < 40
+    error = np.abs(evaluate(parameters, images) - real_logits(program, images))
+    assert np.median(error) < 0.1 * evaluate(parameters, images).std()
+
+
+def test_branches_with_more_bits_than_the_constants_are_rounded_and_do_not_saturate():
+    design = small_design(si_width=3, si_bits=16, feature_bits=10, constant_bits=8)
+    program = lower(random_parameters(design, 3), random_images(design, 20))
+    for conv in program.convs:
+        for weight in (conv.si.squeeze, conv.si.interaction):
+            assert 63 <= np.abs(weight).max() <= 127
+
+
+def test_branches_whose_weights_cannot_fit_are_refused():
+    design = small_design(si_width=2, feature_bits=8, constant_bits=8)
+    parameters, images = random_parameters(design), random_images(design, 8)
+    finer = with_branch(parameters, squeeze_step=parameters.convs[0].si.input_step * 2.0**-12)
+    with pytest.raises(ProgramError, match=r"a squeeze weight of \d+ does not fit accelerator.constant_bits = 8"):
+        lower(finer, images)
+    coarse = small_design(si_width=2, si_bits=2, feature_bits=11, constant_bits=8)
+    with pytest.raises(ProgramError, match=r"an expand weight of \d+ does not fit accelerator.constant_bits = 8"):
+        lower(random_parameters(coarse), random_images(coarse, 8))
+
+
+@pytest.mark.parametrize("part", ["squeeze", "squeeze_bias", "interaction", "expand", "expand_bias"])
+def test_branches_with_values_that_are_no_numbers_are_refused(part):
+    design = small_design(si_width=2)
+    parameters = random_parameters(design)
+    broken = np.full_like(getattr(parameters.convs[0].si, part), np.nan)
+    with pytest.raises(ProgramError, match=rf"stage1.block0.conv1: SI {part} holds values that are not finite"):
+        lower(with_branch(parameters, **{part: broken}), random_images(design, 3))
+
+
+def test_a_program_that_no_reader_would_take_is_not_made(monkeypatch):
+    design = small_design()
+    too_far = StemProgram(np.ones((2, 8, 3, 3), np.int8), np.ones(2, np.int64), np.zeros(2, np.int64), 49)
+    monkeypatch.setattr(lowering, "lower_stem", lambda *_: too_far)
+    with pytest.raises(ProgramError, match=r"constant_bits = 16 give no program .*: stem: shift = 49") as caught:
+        lower(random_parameters(design), random_images(design, 4))
+    assert "word lengths" in caught.value.hint

@@ -62,6 +62,8 @@ class _Deployment:
 
     def run(self) -> DeployResult:
         self._check_tools()
+        if self._request.gates is not None:
+            solve(self._request.design, self._request.gates)  # what fits no folding is not worth training
         trained = self._train()
         hardware = self._generate(trained)
         verification = self._simulate(trained, hardware) if "sim" in self._request.targets else None

@@ -14,6 +14,7 @@ from fracdse.board.proof import BoardReport
 from fracdse.build.synthesis import SynthesisResult
 from fracdse.design import Design
 from fracdse.figures import HardwareFigures, Kind
+from fracdse.gates import GateStatistics
 from fracdse.training.data import Dataset
 from fracdse.training.history import EpochRecord
 from fracdse.training.recipe import Recipe
@@ -45,6 +46,8 @@ class DeployRequest:
         time_limit_s: Longest time of Vivado.
         board: Board to run the bundle on: 'sim' for a simulated one, 'local', HOST or HOST:PORT; None: none.
         trainer: Where to train it in full.
+        gates: Gate statistics of the study's training, where there are any: a design that no folding fits with these is
+            not trained.
     """
 
     design: Design
@@ -64,6 +67,7 @@ class DeployRequest:
     time_limit_s: float = 6 * 3600.0
     board: str | None = None
     trainer: Trainer = field(default_factory=Trainer)
+    gates: GateStatistics | None = None
 
 
 @dataclass(frozen=True)
