@@ -169,6 +169,8 @@ def _refit_on_reports(folder: Path, format_: str, out: Path | None) -> None:
     for result in refit_on_builds(builds):
         path = write_coefficients(result.coefficients)
         click.echo(f"Wrote {path}", err=True)
+        if not result.after:
+            click.echo("one build says nothing about its own fit: the interval stays wider than the model's", err=True)
         _write(_rows_as([*result.before, *result.after], format_), out)
 
 
