@@ -163,5 +163,5 @@ def test_two_reports_of_one_design_read_as_the_first_with_a_note() -> None:
 
 def test_two_reports_of_two_designs_are_refused() -> None:
     other = utilization().replace("| Design       : top", "| Design       : other")
-    with pytest.raises(ReportError, match="two designs, 'top' and 'other'"):
+    with pytest.raises(ReportError, match="two designs, 'top on xczu3eg' and 'other on xczu3eg'"):
         read_report_text(utilization() + other, "x")
