@@ -165,3 +165,10 @@ def test_two_reports_of_two_designs_are_refused() -> None:
     other = utilization().replace("| Design       : top", "| Design       : other")
     with pytest.raises(ReportError, match="two designs, 'top on xczu3eg' and 'other on xczu3eg'"):
         read_report_text(utilization() + other, "x")
+
+
+def test_two_reports_of_two_devices_are_refused() -> None:
+    text = utilization()
+    other = text.replace("xczu3eg", "xczu5eg", 1)
+    with pytest.raises(ReportError, match="'top on xczu3eg' and 'top on xczu5eg'"):
+        read_report_text(text + other, "x")
