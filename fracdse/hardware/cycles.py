@@ -75,7 +75,7 @@ def conv_cycles(
     empty = int(spec.kernel == 3 and spec.stride == 1)
     if is_unrolled(steps, folding.weight_memory):
         row = float(CYCLES_OF_AN_EMPTY_PAIR * (spec.out_width + empty))
-        return spec.out_height * (row + _skipped_row_cycles(spec, steps, CYCLES_OF_AN_EMPTY_PAIR))
+        return spec.out_height * (row + _skipped_row_cycles(spec, steps, CYCLES_OF_AN_EMPTY_PAIR, 0, 1.0))
     borders = border_bits(spec.kernel, spec.stride)
     passes = Passes(
         width=spec.out_width,
@@ -88,18 +88,21 @@ def conv_cycles(
         trailing_slots=trailing_slots(spec.fan_in, steps),
         awaited=awaited,
     )
-    return spec.out_height * (row_cycles(passes) + _skipped_row_cycles(spec, steps, steps + passes.trailing))
+    skipped = _skipped_row_cycles(spec, steps, steps + passes.trailing, passes.lag, passes.trailing)
+    return spec.out_height * (row_cycles(passes) + skipped)
 
 
-def _skipped_row_cycles(spec: GatedConvSpec, steps: int, pair: float) -> float:
-    """Return the cycles in which a strided layer takes in the row that has no window, less what its last pixel hides.
+def _skipped_row_cycles(spec: GatedConvSpec, steps: int, pair: float, late: int, trailing: float) -> float:
+    """Return the cycles in which a strided layer takes in the row that has no window, less what is done meanwhile.
 
-    A pixel of that row takes a cycle, or two where the window is relaxed.
+    A pixel of that row takes a cycle, or two where the window is relaxed. The last pixel of the row before hides a
+    pair of passes, and the trailing passes that come `late` columns after their leading ones are run: where they stood
+    in the next row, a cycle each is left.
     """
     if spec.stride == 1:
         return 0.0
     a_pixel = 2 if spec.kernel > 1 and is_relaxed(spec.in_width, spec.stride, steps) else 1
-    return max(0.0, a_pixel * (spec.in_width + 2) - pair)
+    return max(a_pixel * (spec.in_width + 2) - pair, late * trailing) - late * (trailing - 1)
 
 
 def trailing_cycles(spec: GatedConvSpec, folding: LayerFolding, gates: LayerGates | None) -> float:

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from conv_bench import Case, case, expected_beats, images, run
 
+from fracdse.gates import LayerGates
+from fracdse.hardware.cycles import conv_cycles
 from fracdse.mixed_weights import logic_bits
 
 MEMORIES = ("logic", "lutram", "bram", "mixed")
@@ -114,3 +116,18 @@ def _lane_counts(tested: Case, frame: Any) -> list[list[int]]:
     return [
         [int(pixel[lane :: tested.folding.lanes].sum()) for lane in range(tested.folding.lanes)] for pixel in pixels
     ]
+
+
+@pytest.mark.parametrize(
+    ("channels", "size", "lanes", "cycles"), [((8, 16), (16, 16), 4, 544), ((6, 12), (8, 24), 3, 432)]
+)
+def test_a_strided_layer_runs_late_passes_while_it_takes_in_a_row(
+    channels: tuple[int, int], size: tuple[int, int], lanes: int, cycles: int
+) -> None:
+    """With all gates open the model counts every cycle: the skipped row hides the passes that come late."""
+    tested = case(channels, size, lanes, "lutram", stride=2, producer_lanes=channels[0], threshold=-1000)
+    beats = tested.spec.out_height * tested.spec.out_width * channels[1] // lanes
+    ends = run(tested, images(tested, 3)).beat_cycles[beats - 1 :: beats]
+    steps = channels[1] // lanes
+    gates = LayerGates("", 1.0, {lanes: float(steps), channels[1]: 1.0})
+    assert ends[2] - ends[1] == conv_cycles(tested.spec, tested.folding, gates) == cycles
