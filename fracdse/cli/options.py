@@ -9,6 +9,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+THREADS = click.IntRange(1, 1024)
+
 
 class OutputFile(click.Path):
     """The path of a file to write; an empty text, which a path reads as the current folder, is refused."""

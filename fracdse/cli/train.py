@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fracdse.cli.cluster import cluster_options, trainer
+from fracdse.cli.options import THREADS
 from fracdse.cli.storage import storage_option
 from fracdse.design import Design
 from fracdse.errors import ConfigError
@@ -34,7 +35,7 @@ _VALIDATION_SEED = 0
 @click.option("--learning-rate", type=float, help="The first learning rate.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Another setting of [training]; repeatable.")
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True)
-@click.option("--threads", type=click.IntRange(1, 1024), help="Threads to compute with.")
+@click.option("--threads", type=THREADS, help="Threads to compute with.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the folder, if there is one.")
 @storage_option
 @cluster_options

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fracdse.design import Design
 from fracdse.folding import Folding
 from fracdse.gates import GateStatistics
-from fracdse.hardware.coefficients import coefficients_for
+from fracdse.hardware.coefficients import Coefficients, coefficients_for
 from fracdse.hardware.cycles import chain_cycles, latency_cycles
 from fracdse.hardware.devices import load_device
 from fracdse.hardware.layers import awaited_layers, folded_specs, layer_foldings, network_units, words_of
@@ -31,14 +31,20 @@ class Totals:
 def network_totals(design: Design, folding: Folding, gates: GateStatistics | None = None) -> Totals:
     """Add up a network with a given folding."""
     device = load_device(design.device)
-    network = network_layers(design)
-    coefficients = coefficients_for(device.family, device.die)
-    units = network_units(network, folding, words_of(design, network, device.family, device.die))
-    lut, ff, bram18, dsp = resources(units, coefficients)
+    lut, ff, bram18, dsp = network_resources(design, folding, coefficients_for(device.family, device.die))
     cycles = layer_cycle_counts(design, folding, gates)
-    specs, foldings = folded_specs(network), layer_foldings(folding)
+    specs, foldings = folded_specs(network_layers(design)), layer_foldings(folding)
     frame, latency = chain_cycles(specs, foldings, cycles), latency_cycles(specs, foldings, cycles)
     return Totals(lut, ff, int(bram18), int(dsp), frame, latency)
+
+
+def network_resources(
+    design: Design, folding: Folding, coefficients: Coefficients
+) -> tuple[float, float, float, float]:
+    """Return the LUT, FF, BRAM18 and DSP of a network with a given folding, by given coefficients."""
+    device, network = load_device(design.device), network_layers(design)
+    units = network_units(network, folding, words_of(design, network, device.family, device.die))
+    return resources(units, coefficients)
 
 
 def layer_cycle_counts(design: Design, folding: Folding, gates: GateStatistics | None = None) -> list[float]:

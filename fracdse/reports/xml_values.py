@@ -44,13 +44,13 @@ class _Reader:
             return
         name = name.rpartition(":")[2]
         here = self.branches[-1]
-        if (path := "/".join([*self.path, name])) in self.attributes:
-            self._keep_attributes(path, attributes)
-            self.unwanted_depth = 1
-            return
         if not here:
             raise self.source.unreadable(self.path[-1], f"<{name}>", "a value without elements in it")
         if name not in here:
+            self.unwanted_depth = 1
+            return
+        if not here[name] and (path := "/".join([*self.path, name])) in self.attributes:
+            self._keep_attributes(path, attributes)
             self.unwanted_depth = 1
             return
         self.branches.append(here[name])

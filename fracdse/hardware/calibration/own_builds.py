@@ -12,7 +12,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from fracdse.folding import Folding
 from fracdse.hardware.calibration.check import CheckRow, error_row
 from fracdse.hardware.calibration.conformal import conformal_half_width
 from fracdse.hardware.calibration.fit import relative_error
-from fracdse.hardware.calibration.refit import FEWEST_FOR_A_QUANTILE
+from fracdse.hardware.calibration.refit import FEWEST_FOR_A_QUANTILE, FITTED, FittedResource
 from fracdse.hardware.coefficients import (
     WIDEST,
     Coefficient,
@@ -34,14 +33,10 @@ from fracdse.hardware.coefficients import (
 )
 from fracdse.hardware.devices import load_device
 from fracdse.hardware.folding import solve
-from fracdse.hardware.layers import network_units, words_of
-from fracdse.hardware.network import network_layers
-from fracdse.hardware.options import resources
+from fracdse.hardware.totals import network_resources
 from fracdse.reports import Report, read_report
 from fracdse.reports.parts import device_of
 
-Resource = Literal["lut", "ff"]
-RESOURCES: tuple[Resource, ...] = ("lut", "ff")
 _KEY = re.compile(r"(?<![0-9a-f])[0-9a-f]{16}(?![0-9a-f])")
 _PLACED_KINDS = ("util_placed", "util_synth")
 _LARGEST_SIDECAR_BYTES = 1_000_000
@@ -99,26 +94,25 @@ def collect_builds(folder: Path) -> tuple[list[OwnBuild], list[str]]:
 
 def refit_on_builds(builds: Sequence[OwnBuild]) -> list[OwnFit]:
     """Scale the coefficients of a family to builds, a tool, version and part at a time."""
+    return [_fit_group(*names, members) for names, members in sorted(_groups(builds).items())]
+
+
+def _groups(builds: Sequence[OwnBuild]) -> dict[tuple[str, str, str], list[OwnBuild]]:
+    """Return the builds by tool, version and die."""
     groups: dict[tuple[str, str, str], list[OwnBuild]] = {}
     for build in builds:
         die = load_device(build.design.device).die
         groups.setdefault((build.report.tool, build.report.version or "unknown", die), []).append(build)
-    return [_fit_group(*names, members) for names, members in sorted(groups.items())]
+    return groups
 
 
 def _unseen_versions(builds: Sequence[OwnBuild]) -> list[str]:
     """Say for every tool version that has no coefficients yet which ones stand in."""
     seen = {(found.tool, found.version, found.part) for found in map(read_coefficients, coefficient_files())}
-    devices = {name: load_device(name) for name in {build.design.device for build in builds}}
-    used = {
-        (build.report.tool, build.report.version or "unknown", device.die, device.family)
-        for build in builds
-        for device in [devices[build.design.device]]
-    }
     notes = []
-    for tool, version, die, family in sorted(used):
+    for (tool, version, die), members in sorted(_groups(builds).items()):
         if (tool, version, die) not in seen:
-            base = coefficients_for(family)
+            base = _base(members)
             notes.append(
                 f"{tool} {version} was never seen for {die}: starting from {base.tool} {base.version} for {base.part}"
             )
@@ -126,7 +120,7 @@ def _unseen_versions(builds: Sequence[OwnBuild]) -> list[str]:
 
 
 def _fit_group(tool: str, version: str, die: str, builds: Sequence[OwnBuild]) -> OwnFit:
-    base = coefficients_for(load_device(builds[0].design.device).family)
+    base = _base(builds)
     values = _pairs(builds, base)
     ratios = {name: float(np.median([actual / model for model, actual in pairs])) for name, pairs in values.items()}
     source = f"{tool} {version}, {die}"
@@ -135,7 +129,7 @@ def _fit_group(tool: str, version: str, die: str, builds: Sequence[OwnBuild]) ->
     after = tuple(
         error_row(name, f"after, {source}, each build left out once", pairs) for name, pairs in scaled.items()
     )
-    widths = {name: _half_width(base.network_half_width[name], scaled.get(name, []), len(builds)) for name in RESOURCES}
+    widths = {name: _half_width(base.network_half_width[name], scaled.get(name, []), len(builds)) for name in FITTED}
     coefficients = Coefficients(
         tool=tool,
         version=version,
@@ -149,14 +143,17 @@ def _fit_group(tool: str, version: str, die: str, builds: Sequence[OwnBuild]) ->
     return OwnFit(coefficients, before, after)
 
 
-def _pairs(builds: Sequence[OwnBuild], base: Coefficients) -> dict[Resource, list[tuple[float, float]]]:
+def _base(builds: Sequence[OwnBuild]) -> Coefficients:
+    """Return the coefficients of the family that the builds of a group are of."""
+    return coefficients_for(load_device(builds[0].design.device).family)
+
+
+def _pairs(builds: Sequence[OwnBuild], base: Coefficients) -> dict[FittedResource, list[tuple[float, float]]]:
     """Return (model, report) of every build, by the coefficients that are to be scaled."""
-    pairs: dict[Resource, list[tuple[float, float]]] = {"lut": [], "ff": []}
+    pairs: dict[FittedResource, list[tuple[float, float]]] = {"lut": [], "ff": []}
     for build in builds:
-        design, device = build.design, load_device(build.design.device)
-        folding, network = build.folding or solve(design, None, device), network_layers(design)
-        units = network_units(network, folding, words_of(design, network, device.family, device.die))
-        lut, ff, _, _ = resources(units, base)
+        folding = build.folding or solve(build.design, None, load_device(build.design.device))
+        lut, ff, _, _ = network_resources(build.design, folding, base)
         pairs["lut"].append((lut, float(build.report.lut or 0)))
         pairs["ff"].append((ff, float(build.report.ff or 0)))
     return pairs
