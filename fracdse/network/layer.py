@@ -113,7 +113,7 @@ class GatedLayer(nn.Module):
         relu, factor = self.rprelu, 1.0 if self.spec.batch_norm else BN_FREE_BRANCH
         total = prelu_onto(self.norm_conv(out, after=relu.shift_in), self.slope(), shortcut, factor)
         if self.si is not None:
-            total = total + self.si(x, self.precision != "float")
+            total = self.si(x, total, self.precision != "float")
         return self.norm_out(total, before=factor * relu.shift_out)  # type: ignore[no-any-return]
 
     def _can_fuse(self, x: Tensor) -> bool:
@@ -138,7 +138,7 @@ class GatedLayer(nn.Module):
             norm=self.norm_conv.with_shifts(after=relu.shift_in),
             norm_out=self.norm_out.with_shifts(before=relu.shift_out),
         )
-        base = shortcut if self.si is None else shortcut + self.si(x, self.precision != "float")
+        base = shortcut if self.si is None else self.si(x, shortcut, self.precision != "float")
         weight = self.weight if signed else self.convolution_weight()
         return fused_layer(settings, x, base, weight, self.threshold, self.slope(), self.training)
 

@@ -7,9 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fracdse.network.fused import fixed_point as fixed_point_kernels
-from fracdse.network.fused.launch import can_fuse
-
 WEIGHT_CLIP = 1.3
 
 
@@ -42,11 +39,6 @@ class _QuantiseActivation(torch.autograd.Function):
 class _FixedPoint(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, step: Tensor, bits: int) -> Tensor:
-        ctx.fused = can_fuse(x)
-        if ctx.fused:
-            ctx.bits = bits
-            ctx.save_for_backward(x, step)
-            return fixed_point_kernels.to_grid(x, step, bits)
         lowest, highest = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
         level = torch.floor(x / step + 0.5)
         ctx.save_for_backward((level >= lowest) & (level <= highest))
@@ -54,9 +46,6 @@ class _FixedPoint(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        if ctx.fused:
-            x, step = ctx.saved_tensors
-            return fixed_point_kernels.to_grid_backward(gradients[0], x, step, ctx.bits), None, None
         (inside,) = ctx.saved_tensors
         return gradients[0] * inside, None, None
 
@@ -114,8 +103,6 @@ def power_of_two(x: Tensor) -> Tensor:
 
 def covering_step(x: Tensor, bits: int) -> Tensor:
     """Return the smallest power of two that keeps x within `bits` signed bits; a scalar without gradient."""
-    if can_fuse(x):
-        return fixed_point_kernels.covering_step(x, bits)
     return power_of_two_step(x.detach().abs().amax(), bits)
 
 

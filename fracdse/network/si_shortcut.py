@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from fracdse.network.fused.convolutions import plain_convolution
-from fracdse.network.fused.fixed_point import covering_step as follow_range
+from fracdse.network.fused.branch import BranchSettings, fused_branch
 from fracdse.network.fused.launch import can_fuse
 from fracdse.network.partners import Partners
 from fracdse.network.quantisers import covering_step, fixed_point, on_grid, power_of_two_step
 from fracdse.topology import GatedConvSpec, SIBranchSpec
 
 _RANGE_MEMORY = 0.98
+_MOST_FUSED_BITS = 8  # whose integers bfloat16 holds
 
 
 class Range(nn.Module):
@@ -42,9 +42,6 @@ class Range(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Quantise x; in training, follow its range first."""
-        if self.training and self.partners is None and can_fuse(x):
-            step = follow_range(x, self._bits, self.largest, 1 - _RANGE_MEMORY)
-            return fixed_point(x, step, self._bits)
         if self.training:
             now = x.detach().abs().amax()
             if self.partners is not None:
@@ -79,31 +76,38 @@ class SIShortcut(nn.Module):
         sums = self.input_range.step * covering_step(self.squeeze, self.bits)
         return on_grid(self.squeeze_bias, torch.minimum(sums, self.squeeze_range.step))
 
-    def forward(self, x: Tensor, quantised: bool) -> Tensor:
-        """Return the branch's output; without `quantised`, in full precision (the float twin)."""
+    def forward(self, x: Tensor, onto: Tensor, quantised: bool) -> Tensor:
+        """Return `onto` with the branch's output added; without `quantised`, in full precision (the float twin)."""
+        if self._can_fuse(x, quantised):
+            return self._fused(x, onto, quantised)
         weights: tuple[Tensor, ...] = (self.squeeze, self.interaction, self.expand)
         if quantised:
             weights = tuple(self.rounded(weight) for weight in weights)
             x = self.input_range(x)
-        bias = self.rounded_bias() if quantised else self.squeeze_bias
         squeeze, interaction, expand = weights
-        if can_fuse(x) and self.bits <= 8:  # whose integers bfloat16 holds
-            return self._fused(x, (squeeze, interaction, expand), bias, quantised)
+        bias = self.rounded_bias() if quantised else self.squeeze_bias
         a = conv2d(x, squeeze[:, :, None, None], bias)
         a = self.squeeze_range(a) if quantised else a
         groups = interaction.shape[0] // interaction.shape[1]
         b = conv2d(a, interaction, stride=self.stride, padding=1, groups=groups)
         b = self.interaction_range(b) if quantised else b
-        return conv2d(b, expand[:, :, None, None], self.expand_bias)
+        return onto + conv2d(b, expand[:, :, None, None], self.expand_bias)
 
-    def _fused(self, x: Tensor, weights: tuple[Tensor, Tensor, Tensor], bias: Tensor, quantised: bool) -> Tensor:
-        """Do the same on a GPU, where few channels suit no library: a depthwise weight becomes a diagonal one."""
-        squeeze, interaction, expand = weights
-        a = plain_convolution(x, squeeze[:, :, None, None], 1) + bias[:, None, None]
-        a = self.squeeze_range(a) if quantised else a
-        if interaction.shape[1] == 1:
-            diagonal = torch.eye(len(interaction), device=x.device)[:, :, None, None]
-            interaction = interaction * diagonal
-        b = plain_convolution(a, interaction, self.stride)
-        b = self.interaction_range(b) if quantised else b
-        return plain_convolution(b, expand[:, :, None, None], 1) + self.expand_bias[:, None, None]
+    def _can_fuse(self, x: Tensor, quantised: bool) -> bool:
+        follows_others = quantised and self.training and self.input_range.partners is not None
+        narrow = not quantised or self.bits <= _MOST_FUSED_BITS
+        return narrow and not follows_others and can_fuse(x, max(x.shape[1], len(self.expand)))
+
+    def _fused(self, x: Tensor, onto: Tensor, quantised: bool) -> Tensor:
+        ranges = self.input_range, self.squeeze_range, self.interaction_range
+        settings = BranchSettings(
+            bits=self.bits if quantised else None,
+            stride=self.stride,
+            identity=onto is x,
+            ranges=(ranges[0].largest, ranges[1].largest, ranges[2].largest),
+            speed=1 - _RANGE_MEMORY if self.training else 0.0,
+        )
+        given = quantised and not self.training
+        steps = torch.stack([each.step for each in ranges]) if given else x.new_empty(3)
+        parameters = (self.squeeze, self.squeeze_bias, self.interaction, self.expand, self.expand_bias)
+        return fused_branch(settings, steps, x, onto, parameters)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, mse_loss, normalize
 
+from fracdse.network.fused.attention import can_fuse_attention, fused_attention_distance
 from fracdse.network.network import FractionalNetwork
 from fracdse.training.recipe import BlockLoss, Recipe
 
@@ -33,6 +34,8 @@ def block_distance(kind: BlockLoss, student: Tensor, teacher: Tensor) -> Tensor:
     """
     if kind == "l2":
         return (normalize(student.flatten(1)) - normalize(teacher.flatten(1))).square().sum(1).mean()
+    if can_fuse_attention(student, teacher):
+        return fused_attention_distance(student, teacher)
     return mse_loss(_attention(student), _attention(teacher))
 
 

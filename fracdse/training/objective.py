@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 
@@ -21,6 +24,7 @@ class Objective:
         self._recipe = recipe
         self._stages = stages(block_shapes(design))
         self._teacher = teacher.eval().requires_grad_(False) if teacher is not None else None
+        self._beside: torch.cuda.Stream | None = None
 
     def stage(self, share: float) -> int | None:
         """Return the only stage of blocks that is matched after a share of a step of training, or None: all jointly."""
@@ -39,9 +43,11 @@ class Objective:
             return self._with_thresholds(
                 network, recipe.label_weight * label_loss(logits, labels, None, recipe)
             ), logits
-        logits, blocks = network.forward_with_blocks(images)
-        with torch.no_grad():
+        with self._beside_the_network(images):
             target, target_blocks = self._teacher.forward_with_blocks(images)
+        logits, blocks = network.forward_with_blocks(images)
+        if self._beside is not None:
+            torch.cuda.current_stream(images.device).wait_stream(self._beside)
         if stage is not None:
             chosen = [index for index, own in enumerate(self._stages) if own == stage]
             distance = block_loss(recipe.block_loss, *([part[i] for i in chosen] for part in (blocks, target_blocks)))
@@ -52,6 +58,22 @@ class Objective:
         if recipe.block_loss != "none":
             total = total + recipe.block_weight * block_loss(recipe.block_loss, blocks, target_blocks)
         return self._with_thresholds(network, total), logits
+
+    @contextmanager
+    def _beside_the_network(self, images: Tensor) -> Iterator[None]:
+        """Work without gradients inside the block; on a GPU, on a stream beside what follows it.
+
+        What the block makes is free for the next batch's block once that has waited for all that uses it.
+        """
+        with torch.no_grad():
+            if not images.is_cuda:
+                yield
+                return
+            if self._beside is None:
+                self._beside = torch.cuda.Stream(images.device)  # type: ignore[no-untyped-call]
+            self._beside.wait_stream(torch.cuda.current_stream(images.device))
+            with torch.cuda.stream(self._beside):
+                yield
 
     def _with_thresholds(self, network: FractionalNetwork, loss: Tensor) -> Tensor:
         if network.precision == "float":

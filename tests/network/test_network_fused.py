@@ -7,8 +7,9 @@ import torch
 
 from fracdse.design import Design, ImageFormat, NetworkChoices
 from fracdse.network import build_network
+from fracdse.network.fused.attention import can_fuse_attention
 from fracdse.network.fused.launch import can_fuse
-from fracdse.network.quantisers import covering_step, fixed_point
+from fracdse.training.losses import block_distance
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 with pytest.MonkeyPatch.context() as early:
@@ -85,8 +86,11 @@ def test_a_fused_layer_equals_the_plain_one(precision, choices, monkeypatch):
     for name, gradient in gradients.items():
         # Rounded to eight bits on the way into a convolution; a bias before a batch norm has no gradient but rounding.
         assert (gradient - wanted_gradients[name]).norm() < 0.02 * wanted_gradients[name].norm() + 1e-3, name
+    # The interpreter cuts off what does not fit into bfloat16 where a GPU rounds: means of real sums are off by it.
+    cut = DEVICE == "cpu" and precision != "binary"
     for name, buffer in buffers.items():
-        torch.testing.assert_close(buffer, wanted_buffers[name], rtol=1e-3, atol=1e-4, msg=name)
+        wanted = wanted_buffers[name]
+        torch.testing.assert_close(buffer, wanted, rtol=5e-3 if cut else 1e-3, atol=5e-3 if cut else 1e-4, msg=name)
 
 
 @pytest.mark.parametrize("precision", ["binary", pytest.param("float", marks=SLOW)])
@@ -109,21 +113,71 @@ def test_a_fused_network_equals_the_plain_one_in_evaluation(precision, monkeypat
         fused = copy.deepcopy(network).to(DEVICE)(images.to(DEVICE)).cpu()
         monkeypatch.setenv("TRITON_INTERPRET", "0")
         plain = network(images)
-    torch.testing.assert_close(fused, plain, rtol=1e-3, atol=1e-4 if precision == "binary" else 2e-2)
+    torch.testing.assert_close(fused, plain, rtol=1e-3, atol=1e-4 if precision == "binary" else 5e-2)
 
 
-@pytest.mark.parametrize("bits", [2, 8])
-@pytest.mark.parametrize("largest", [0.9, 1.0, 127.0, 300.0])
-def test_fused_fixed_point_equals_the_plain_one(bits, largest, monkeypatch):
-    x = torch.linspace(-1, 1, 301) * largest
-    x.requires_grad_()
-    fused = x.detach().to(DEVICE).requires_grad_()
-    step = covering_step(fused, bits)
-    rounded = fixed_point(fused, step / 2, bits)  # half the step that covers it: the ends are clamped
-    rounded.sum().backward()
-    monkeypatch.setenv("TRITON_INTERPRET", "0")
-    assert covering_step(x, bits) == step.cpu()
-    plain = fixed_point(x, step.cpu() / 2, bits)
-    plain.sum().backward()
-    assert torch.equal(rounded.detach().cpu(), plain.detach())
-    assert torch.equal(fused.grad.cpu(), x.grad)
+@pytest.mark.parametrize(
+    ("choices", "stride"),
+    [
+        ({"si_width": 3}, 1),
+        ({"si_width": 3, "si_bits": 2}, 2),
+        pytest.param({"si_width": 5, "si_interaction": "full"}, 2, marks=SLOW),
+        pytest.param({"si_width": 20, "si_interaction": "full", "width": 70}, 1, marks=SLOW),
+        pytest.param({"si_width": 2, "width": 70, "si_bits": 4}, 2, marks=SLOW),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("quantised", [True, False])
+def test_a_fused_branch_equals_the_plain_one(choices, stride, quantised, monkeypatch):
+    layer, x = layer_and_input(stride, **choices)
+    branch = layer.si
+    with torch.no_grad():
+        for bias in (branch.squeeze_bias, branch.expand_bias):
+            bias.normal_(0, 0.1)
+        if not quantised:  # the interpreter multiplies in float32
+            for weight in (branch.squeeze, branch.interaction, branch.expand):
+                weight.copy_(weight.bfloat16())
+    fused, plain = (run_branch(branch, layer._shortcut, x, quantised, on, monkeypatch) for on in (True, False))
+    for name, want in plain.items():
+        tolerance = 1e-4 if DEVICE == "cpu" or (quantised and "gradient" not in name) else 2e-2
+        torch.testing.assert_close(fused[name], want, rtol=tolerance, atol=tolerance, msg=name)
+
+
+def run_branch(branch, shortcut, x, quantised, fused, monkeypatch):
+    """Return what two batches in training, the second so large that it is clamped, and one in evaluation leave."""
+    branch = copy.deepcopy(branch).to(DEVICE if fused else "cpu").train()
+    if not fused:
+        monkeypatch.setenv("TRITON_INTERPRET", "0")
+    found = {}
+    for size in (1, 3):
+        branch.zero_grad()
+        own = (size * x).to(DEVICE if fused else "cpu").requires_grad_()
+        assert can_fuse(own) == fused
+        base = shortcut(own)
+        y = branch(own, base, quantised)
+        y.backward(torch.randn(y.shape, generator=torch.Generator().manual_seed(5)).to(y.device))
+        found[f"y {size}"], found[f"gradient of x {size}"] = y.detach(), own.grad
+        found |= {f"gradient of {name} {size}": each.grad for name, each in branch.named_parameters()}
+    found |= dict(branch.named_buffers())
+    with torch.no_grad():
+        found["y in evaluation"] = branch.eval()(own, shortcut(own), quantised)
+    if DEVICE == "cpu":
+        monkeypatch.setenv("TRITON_INTERPRET", "1")
+    return {name: each.cpu() for name, each in found.items()}
+
+
+def test_a_fused_attention_distance_equals_the_plain_one(monkeypatch):
+    torch.manual_seed(1)
+    x, target = torch.randn(3, 5, 4, 6), torch.randn(3, 7, 4, 6)
+    x[0] = 0  # nowhere any power
+    x[1, :, 2, 3] = x[1, :, 0, 1] = 4  # two pixels share the maximum
+    found = []
+    for device in (DEVICE, "cpu"):
+        if len(found) == 1:
+            monkeypatch.setenv("TRITON_INTERPRET", "0")
+        own = x.to(device).contiguous(memory_format=torch.channels_last).requires_grad_()
+        assert can_fuse_attention(own, target.to(device)) == (not found)
+        distance = block_distance("attention", own, target.to(device))
+        (3 * distance).backward()
+        found.append((distance.detach().cpu(), own.grad.cpu()))
+    torch.testing.assert_close(*found)

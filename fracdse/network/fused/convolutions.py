@@ -28,7 +28,6 @@ class Convolution:
         stride: Of the layer; padding is k // 2.
         gated: Convolve both bits of x, or x itself.
         binary: The sums are integers.
-        exact: Keep real sums in float32; else they are rounded to bfloat16, as they are in a layer.
         clip: Clamp `out` to −clip/3…(clip − 1)/3; 0 does not.
         signed: Take the signs of the weight; else it is used as it is, rounded to bfloat16.
     """
@@ -42,7 +41,6 @@ class Convolution:
         gated: bool = False,
         binary: bool = False,
         signed: bool = False,
-        exact: bool = False,
         clip: int = 0,
     ) -> None:
         from fracdse.network.fused import conv_kernels
@@ -55,8 +53,8 @@ class Convolution:
         self._half = self._out_pixels * outs
         self._out_shape = (images, outs, out_height, out_width)
         self._gated, self._binary, self._signed, self._clip = gated, binary, signed, clip
-        self._sums_type = torch.int16 if binary else torch.float32 if exact else torch.bfloat16
-        self._in_block, self._out_block = _block(ins), _block(outs)
+        self._sums_type = torch.int16 if binary else torch.bfloat16
+        self._in_block, self._out_block = block(ins), block(outs)
         self._geometry: dict[str, Any] = {
             "KERNEL": kernel,
             "STRIDE": stride,
@@ -68,7 +66,7 @@ class Convolution:
             "OUTS": outs,
             "IN_BLOCK": self._in_block,
             "OUT_BLOCK": self._out_block,
-            "LOW": _low_type(),
+            "LOW": low_type(),
         }
 
     def levels(self, x: Tensor) -> Tensor:
@@ -140,29 +138,6 @@ def finished_weight_gradient(partial: Tensor, splits: int, weight: Tensor, *, si
     return d_weight
 
 
-class _PlainConvolution(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
-        x = x.contiguous(memory_format=torch.channels_last)
-        convolution = Convolution(x, weight, stride, exact=True)
-        ctx.convolution = convolution
-        ctx.save_for_backward(x, weight)
-        return convolution.sums(x, weight, weight, statistics=False)[0]
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
-        x, weight = ctx.saved_tensors
-        gradient = gradients[0].contiguous(memory_format=torch.channels_last)
-        d_x = ctx.convolution.input_gradient(gradient, weight, x, x, identity=False)
-        return d_x, ctx.convolution.weight_gradient(x, gradient, weight), None
-
-
-def plain_convolution(x: Tensor, weight: Tensor, stride: int) -> Tensor:
-    """Convolve x (N, I, H, W) with a weight (C, I, k, k), both rounded to bfloat16, with float32 sums."""
-    out: Tensor = _PlainConvolution.apply(x, weight, stride)  # type: ignore[no-untyped-call]
-    return out
-
-
 class _Stem(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, images: Tensor, counts: Tensor, weight: Tensor, stride: int, signed: bool) -> Tensor:
@@ -172,7 +147,7 @@ class _Stem(torch.autograd.Function):
         number, colours, height, width = images.shape
         outs, ins, kernel, _ = weight.shape
         out_height, out_width = (-(-size // stride) for size in (height, width))
-        level_block, out_block = 1 << max((ins // colours - 1).bit_length(), 4), _block(outs)
+        level_block, out_block = 1 << max((ins // colours - 1).bit_length(), 4), block(outs)
         size = {
             "COLOURS": colours,
             "LEVELS": ins // colours,
@@ -186,7 +161,7 @@ class _Stem(torch.autograd.Function):
             "OUTS": outs,
             "OUT_BLOCK": out_block,
             "ROWS": min(128, _TILES["stem"] // level_block),
-            "LOW": _low_type(),
+            "LOW": low_type(),
             "num_stages": _STAGES["stem"],
         }
         pixels = number * out_height * out_width
@@ -221,14 +196,15 @@ def fused_stem(images: Tensor, counts: Tensor, weight: Tensor, stride: int, *, s
     return out
 
 
-def _low_type() -> Any:
+def low_type() -> Any:
     """Return Triton's type of what is multiplied: bfloat16, which its interpreter cannot multiply."""
     from triton import language
 
     return language.float32 if os.environ.get("TRITON_INTERPRET") == "1" else language.bfloat16
 
 
-def _block(channels: int) -> int:
+def block(channels: int) -> int:
+    """Return how many of some channels a program works on at a time."""
     return min(max(1 << (channels - 1).bit_length(), _SMALLEST_BLOCK), _LARGEST_BLOCK)
 
 
