@@ -75,8 +75,8 @@ class Crop:
 
     def augment(self, prepared: Tensor, chosen: Tensor, uniform: Tensor) -> Tensor:
         """Cut out one window of every padded image."""
-        places = torch.tensor([2 * margin + 1 for margin in self._margins], device=uniform.device)
-        offsets = (uniform[:, :2] * places).long()
+        # No constant tensors: copying one to a GPU cannot be recorded.
+        offsets = torch.stack([uniform[:, i] * (2 * margin + 1) for i, margin in enumerate(self._margins)], 1).long()
         rows = torch.arange(self._height, device=chosen.device) + offsets[:, :1]
         columns = torch.arange(self._width, device=chosen.device).expand(len(chosen), -1)
         if self._flips:
