@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +26,9 @@ from fracdse.training.history import EpochRecord
 from fracdse.training.recipe import Recipe
 from fracdse.training.trainer import Trainer
 
-AGREEMENT_NEEDED = 0.99
+# What a program may lose against its float network, and how many standard errors of that loss count as chance.
+ACCURACY_LOSS_ALLOWED = 0.003
+_STANDARD_ERRORS = 2.0
 _CALIBRATION_IMAGES = 500
 _REPORT_IMAGES = 100
 
@@ -38,6 +41,15 @@ class Agreement:
     float_accuracy: float
     program_accuracy: float
     same_class: float
+
+    @property
+    def loss_allowed(self) -> float:
+        """Return how much less accurate the program may be: 0.3 points, and what chance explains.
+
+        An image whose class differs is a win or a loss of one image, so d of them differ by sqrt(d) images by chance.
+        """
+        different = (1 - self.same_class) * self.images
+        return ACCURACY_LOSS_ALLOWED + _STANDARD_ERRORS * math.sqrt(different) / self.images
 
 
 @dataclass(frozen=True)
@@ -82,8 +94,8 @@ def train_and_lower(
     Raises:
         TrainingError: The loss is not a number.
         DataError: Data and design do not fit each other.
-        ProgramError: The network cannot be lowered, or the program's class is the float network's for less than 99 % of
-            the test images.
+        ProgramError: The network cannot be lowered, or the program classifies the test images worse than the float
+            network (`Agreement.loss_allowed`).
     """
     learned, validation = train_validation_split(train_set, recipe.validation, seed)
     name = run_name(trained_as, recipe, learned, seed)
@@ -113,11 +125,16 @@ def train_and_lower(
 
 
 def check_agreement(agreement: Agreement) -> None:
-    """Raise ProgramError where the program does not compute the float network's classes."""
-    if agreement.same_class < AGREEMENT_NEEDED:
+    """Raise ProgramError where the program classifies worse than the float network.
+
+    Classes of single images may differ: where rounding moves one activation over a quantiser's edge, all that follows
+    changes a little. With SI branches, whose signals have 256 levels, that meets a few images in a hundred.
+    """
+    loss = agreement.float_accuracy - agreement.program_accuracy
+    if loss > agreement.loss_allowed:
+        allowed = f"{100 * agreement.loss_allowed:.2f} points less where {agreement.same_class:.2%} get the same class"
         raise ProgramError(
-            f"the integer program gives the float network's class for {agreement.same_class:.2%} of {agreement.images} "
-            f"test images; needed: {AGREEMENT_NEEDED:.0%} (accuracy {agreement.program_accuracy:.2%}, float "
-            f"{agreement.float_accuracy:.2%})",
+            f"the integer program classifies {agreement.program_accuracy:.2%} of {agreement.images} test images right, "
+            f"the float network {agreement.float_accuracy:.2%}; allowed: {allowed}",
             hint="Raise accelerator.feature_bits or accelerator.constant_bits in the search space.",
         )
