@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from fracdse.topology import GatedConvSpec
 
@@ -89,10 +89,18 @@ class Folding:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Folding:
-        """Build a folding from what `to_dict` returned, also after a trip through JSON."""
+        """Build a folding from what `to_dict` returned, also after a trip through JSON.
 
-        def layer(entry: Mapping[str, Any]) -> LayerFolding:
-            order = tuple(entry.get("channel_order", ()))
-            return LayerFolding(entry["name"], entry["lanes"], entry["weight_memory"], order, entry.get("slices", 1))
+        Raises:
+            KeyError, TypeError, ValueError: The values are none of a folding.
+        """
+        return cls(_layer(values["stem"]), tuple(map(_layer, values["convs"])), _layer(values["classifier"]))
 
-        return cls(layer(values["stem"]), tuple(map(layer, values["convs"])), layer(values["classifier"]))
+
+def _layer(entry: Mapping[str, Any]) -> LayerFolding:
+    name, lanes, memory, slices = entry["name"], entry["lanes"], entry["weight_memory"], entry.get("slices", 1)
+    order = tuple(entry.get("channel_order", ()))
+    numbers = all(type(number) is int for number in (lanes, slices, *order)) and min(lanes, slices, *order, 1) >= 0
+    if type(name) is not str or memory not in get_args(Memory) or not numbers or not lanes * slices:
+        raise ValueError(f"{str(dict(entry))[:200]} is no folding of a layer")
+    return LayerFolding(name, lanes, memory, order, slices)

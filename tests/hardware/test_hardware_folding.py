@@ -1,6 +1,7 @@
 import re
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -132,6 +133,19 @@ def test_a_low_rate_is_reached_with_sliced_lanes() -> None:
     assert figures.fps.value >= 2807
     assert figures.lut.value < 0.6 * estimate(design, folding=whole).lut.value
     assert Folding.from_dict(folding.to_dict()) == folding
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"lanes": "x"}, {"lanes": 0}, {"lanes": True}, {"slices": 1.5}, {"slices": -3}, {"weight_memory": "disk"},
+     {"channel_order": [0, "1"]}, {"channel_order": [-1]}, {"name": 7}],
+    ids=str,
+)  # fmt: skip
+def test_values_that_are_no_folding_are_refused(wrong: dict[str, Any]) -> None:
+    values = solve(Design()).to_dict()
+    values["convs"] = [{**values["convs"][0], **wrong}, *values["convs"][1:]]
+    with pytest.raises(ValueError, match="is no folding of a layer"):
+        Folding.from_dict(values)
 
 
 @given(st.sampled_from([2, 4, 6, 16, 24, 48, 64]), st.sampled_from([2, 16, 24, 64]), st.sampled_from([1, 2]))
