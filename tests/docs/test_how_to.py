@@ -72,6 +72,13 @@ def test_a_body_of_ones_own_is_trained(own_body: Path, run: Run) -> None:
     run(*commands[1].split()[1:])
 
 
+def test_a_network_learns_from_a_teacher(checkout: Path, run: Run) -> None:
+    (checkout / "pupil.toml").write_text(blocks("learn from a teacher", "toml")[0], encoding="utf-8")
+    command = blocks("learn from a teacher", "sh")[0].split()[1:]
+    run(*command, "--epochs", "1", "--real-epochs", "1", "--threads", "1")
+    assert list((checkout / "pupil" / "teachers").glob("*.pt"))
+
+
 def test_a_device_of_ones_own_is_estimated(checkout: Path, run: Run) -> None:
     devices = checkout / "hw_models" / "devices"
     text = (devices / "ultra96v2.toml").read_text(encoding="utf-8")
