@@ -1,6 +1,6 @@
 """Simulate the accelerators of ten small random networks, and count logits that are not the integer program's.
 
-    python benchmarks/random_accelerators.py [--images 1000] [--only NAME] [--seed 1] [--json FILE]
+    python benchmarks/random_accelerators.py [--images 1000] [--only NAME] [--seed 1] [--synthesise] [--json FILE]
 
 Together the networks use every option of the search space that changes the hardware. Weights are random, batch norms
 have seen a few batches of noise, images are noise; the folding is solved as `fracdse deploy` solves it. Every network
@@ -21,6 +21,7 @@ import torch
 
 from fracdse.accelerator.emit import to_rtlil
 from fracdse.build.simulation import SimulationOptions, simulate
+from fracdse.build.synthesis import synthesise
 from fracdse.build.verilog import to_verilog
 from fracdse.design import AcceleratorChoices, Design, ImageFormat, NetworkChoices
 from fracdse.folding import lanes_text
@@ -80,14 +81,15 @@ def random_program(design: Design, seed: int) -> Program:
     return lower(export_parameters(network.eval()), noise(rng, CALIBRATION_IMAGES))
 
 
-def measure(case: Case, seed: int, count: int) -> dict[str, Any]:
+def measure(case: Case, seed: int, count: int, *, synthesised: bool) -> dict[str, Any]:
     design = case.design()
     program = random_program(design, seed)
     images = noise(np.random.default_rng(seed + 1), count)
     expected = Executor(program).run(images)
     folding = solve(design, expected.gates, load_device(design.device))
     started = time.perf_counter()
-    verilog = to_verilog(to_rtlil(program, folding, seed))
+    rtlil = to_rtlil(program, folding, seed)
+    verilog = to_verilog(rtlil)
     wrong = {}
     compared = cycles = 0
     for what, options in RUNS.items():
@@ -99,6 +101,7 @@ def measure(case: Case, seed: int, count: int) -> dict[str, Any]:
         compared += result.logits.size
         cycles = cycles or round(result.cycles_per_frame)
     gates = [layer.open_fraction for layer in expected.gates.layers]
+    resources = synthesise(rtlil, TOP_MODULE).to_dict()["totals"] if synthesised else None
     return {
         "lanes": " ".join(lanes_text(layer.lanes, layer.slices) for layer in folding.convs),
         "gates open": float(np.mean(gates)),
@@ -106,6 +109,7 @@ def measure(case: Case, seed: int, count: int) -> dict[str, Any]:
         "cycles": cycles,
         "logits": compared,
         "wrong": wrong,
+        "resources": resources,
         "seconds": time.perf_counter() - started,
     }
 
@@ -115,6 +119,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--only", choices=list(CASES), action="append")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--synthesise", action="store_true")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     found = {}
@@ -122,13 +127,15 @@ def main() -> None:
         f"{'network':<22}{'lanes':<24}{'gates':>7}{'cycles':>9}{'logits':>9}{'wrong: ' + ', '.join(RUNS):>36}{'s':>7}"
     )
     for name in arguments.only or CASES:
-        found[name] = row = measure(CASES[name], arguments.seed, arguments.images)
+        found[name] = row = measure(CASES[name], arguments.seed, arguments.images, synthesised=arguments.synthesise)
         wrong = ", ".join(map(str, row["wrong"].values()))
         print(
             f"{name:<22}{row['lanes']:<24}{row['gates open']:>7.1%}{row['cycles']:>9,.0f}{row['logits']:>9,}"
             f"{wrong:>36}{row['seconds']:>7.0f}",
             flush=True,
         )
+        if row["resources"]:
+            print("    " + ", ".join(f"{value:,} {what}" for what, value in row["resources"].items()), flush=True)
         if arguments.json:
             arguments.json.write_text(json.dumps(found, indent=1))
     print(f"wrong logits in all: {sum(sum(row['wrong'].values()) for row in found.values())}")
