@@ -178,6 +178,7 @@ HOSTILE = [
     member("hard", kind=tarfile.LNKTYPE, link="manifest.json"),
     member("folder", kind=tarfile.DIRTYPE),
     member("device", kind=tarfile.CHRTYPE),
+    member("screen\x1b[2J", b"x"),
 ]
 
 
@@ -185,6 +186,38 @@ HOSTILE = [
 def test_paths_out_of_the_archive_and_links_are_refused(path, extra):
     repacked(path, lambda members: [*members, extra])
     with pytest.raises(DataError, match="is a link, a folder, a path out of the archive"):
+        read_bundle(path)
+
+
+def sparse_file(size_bytes):
+    """Return a header that stands for a file of zeros: GNU's sparse files have no content in the archive."""
+    entry = tarfile.TarInfo("zeros")
+    entry.type = tarfile.GNUTYPE_SPARSE
+    header = bytearray(entry.tobuf(tarfile.GNU_FORMAT))
+    header[386:495] = b"0" * 96 + b"\0" + b"%011o\0" % size_bytes
+    header[148:156] = b"%06o\0 " % (sum(header) - sum(header[148:156]) + 8 * 32)
+    return bytes(header)
+
+
+def extension(kind, content):
+    """Return an extended header: something about the file that follows it."""
+    entry = tarfile.TarInfo("extension")
+    entry.type, entry.size = kind, len(content)
+    return entry.tobuf(tarfile.GNU_FORMAT) + content.ljust(tarfile.BLOCKSIZE, b"\0")
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        sparse_file(1 << 27),
+        extension(tarfile.GNUTYPE_LONGNAME, b"name") * 3000,
+        extension(tarfile.XHDTYPE, b"22 GNU.sparse.map=1,zz\n"),
+    ],
+    ids=["sparse file", "many long names", "sparse map"],
+)
+def test_an_archive_is_plain_files_and_nothing_of_the_formats_extensions(path, start):
+    path.write_bytes(gzip.compress(start + gzip.decompress(path.read_bytes())))
+    with pytest.raises(DataError, match="is a link"):
         read_bundle(path)
 
 
