@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fracdse.board.bundle_archive import pack, unpack
+from fracdse.board.plain_verilog import check_plain_verilog
 from fracdse.errors import DataError
 from fracdse.folding import Folding
 from fracdse.program import Program, program_bytes
@@ -174,6 +175,8 @@ def read_bundle(path: Path) -> Bundle:
         raise DataError(f"{name}: the part {error} is missing") from error
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{name}: a part cannot be read ({error})") from error
+    if verilog is not None:
+        check_plain_verilog(verilog, f"{name}: accelerator.v")
     if parts:
         raise DataError(f"{name}: unknown part '{min(parts)}'")
     if design != program.design.to_dict():

@@ -269,6 +269,43 @@ def test_parts_that_do_not_fit_each_other_are_refused(contents, path, tmp_path):
         write_bundle(tmp_path / "x", **{**contents, "golden_logits": contents["golden_logits"][:2]})
 
 
+def with_verilog(path, verilog):
+    parts, facts = unpack(path.read_bytes(), "bundle")
+    path.write_bytes(pack({**parts, "accelerator.v": verilog.encode()}, facts))
+    return read_bundle(path)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        'initial $c("system(\\"id\\");");',
+        "initial $system(command);",
+        'import "DPI-C" function int system(input int command);',
+        "import p::*;",
+        "`include `x",
+        'wire [8:1] w = "text";',
+        "/* \\*/ initial $c(1);",
+        "// \\\n initial $c(1);",
+        "wire \\a/**/$c(1); ",
+        "wire \\a`x ;",
+        "wire \\a\xa0/* ; initial $c(1); // */",
+        "// \r initial $c(1);",
+        "initial $signed_or_not(1);",
+    ],
+)
+def test_verilog_that_is_more_than_hardware_is_refused_before_it_is_simulated(path, statement):
+    with pytest.raises(DataError, match=r"accelerator\.v: line [23] has .* no hardware"):
+        with_verilog(path, f"module accelerator;\n{statement}\nendmodule\n")
+
+
+def test_verilog_as_it_is_generated_is_accepted(path):
+    verilog = (
+        '/* `of $c */ // "import"\nmodule accelerator;\n'
+        "wire \\a$c$1/import = $signed(important) + $unsigned(b);\nendmodule\n"
+    )
+    assert with_verilog(path, verilog).verilog == verilog
+
+
 @pytest.mark.parametrize("build_id", ["-1", "f" * 40, "0x" + "f" * 14, None, 7, "_" * 16])
 def test_build_ids_out_of_range_are_refused(path, build_id):
     parts, facts = unpack(path.read_bytes(), "bundle")
