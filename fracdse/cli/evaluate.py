@@ -95,10 +95,9 @@ def _run_program(network: FractionalNetwork, images: Dataset, data: str, options
     from fracdse.network import export_parameters
     from fracdse.program import Executor, lower
     from fracdse.training import Evaluation
-    from fracdse.training.data import load_dataset
-    from fracdse.training.evaluation import check_format
+    from fracdse.training.data import check_format, load_dataset
 
-    check_format(network, images)
+    check_format(network.design.image, images)
     calibration = load_dataset(data, "train").images[:_CALIBRATION_IMAGES]
     program = lower(export_parameters(network), calibration)
     count = len(images) if options["limit"] is None else min(options["limit"], len(images))

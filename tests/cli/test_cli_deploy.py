@@ -28,13 +28,23 @@ from fracdse.cli.calibrate import command as calibrate
 from fracdse.cli.deploy import command
 from fracdse.cli.report import command as report
 from fracdse.cli.search import command as search
-from fracdse.errors import BoardError, BuildFailed, ConfigError, ExitCode, ProgramError, StudyError, ToolNotFound
+from fracdse.errors import (
+    BoardError,
+    BuildFailed,
+    ConfigError,
+    DataError,
+    ExitCode,
+    ProgramError,
+    StudyError,
+    ToolNotFound,
+)
 from fracdse.figures import Figure
 from fracdse.hardware import coefficients
 from fracdse.hardware.estimate import estimate
 from fracdse.hardware.folding import FoldingInfeasible
 from fracdse.search.study import open_study
 from fracdse.system import TOP_MODULE
+from fracdse.training.data import load_dataset
 
 SPACE = """
 name = "tiny"
@@ -268,6 +278,16 @@ def test_missing_compiler_stops_before_training(deploy, monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     result = deploy("--target", "sim")
     assert isinstance(result.exception, ToolNotFound)
+    assert "Training" not in result.stderr
+
+
+def test_test_images_that_do_not_fit_stop_before_training(deploy, monkeypatch):
+    digits = load_dataset("digits", "test")
+    more_classes = replace(digits, classes=(*digits.classes, "eleven"))
+    monkeypatch.setattr("fracdse.training.data.load_dataset", lambda name, split: more_classes)
+    result = deploy("--target", "bundle", "--out", "unfit")
+    assert isinstance(result.exception, DataError)
+    assert "8×8×1 images in 11 classes; the network reads 8×8×1 in 10" in result.exception.message
     assert "Training" not in result.stderr
 
 
