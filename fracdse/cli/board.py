@@ -60,9 +60,10 @@ def test(bundle: Path, address: str, data: str | None, limit: int | None, timeou
     contents = read_bundle(bundle)
     images = labels = None
     if data is not None:
-        from fracdse.training.data import load_dataset
+        from fracdse.training.data import check_format, load_dataset
 
         dataset = load_dataset(data, "test")
+        check_format(contents.program.design.image, dataset)
         images, labels = dataset.images[:limit], dataset.labels[:limit]
     if address == "sim":
         with simulated_session(contents) as session:

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from fracdse.board.buffers import SMALLEST_BUFFER_BYTES
 from fracdse.board.bundle import Bundle, write_bundle
 from fracdse.board.connection import connect, load, parse_address
 from fracdse.board.selftest import run_selftest
 from fracdse.board.simulated_session import SimulatedSession, simulated_session, write_overlay
-from fracdse.errors import BoardError
+from fracdse.cli.board import command
+from fracdse.errors import BoardError, DataError
 from fracdse.program import Executor
 from fracdse.registers import Register
 from fracdse.training.data import load_dataset
@@ -133,11 +135,27 @@ def test_a_bundle_without_a_bitstream_cannot_go_to_a_real_board(small_bundle: Bu
         write_overlay(small_bundle, tmp_path, simulated=False)
 
 
-def test_the_commands(small_bundle: Bundle, tmp_path: Path) -> None:
-    path = tmp_path / "small.fracdse"
-    fields = {field.name: getattr(small_bundle, field.name) for field in dataclasses.fields(small_bundle)}
+def bundle_file(bundle: Bundle, folder: Path) -> Path:
+    fields = {field.name: getattr(bundle, field.name) for field in dataclasses.fields(bundle)}
     del fields["driver"]
-    write_bundle(path, **fields)
+    write_bundle(folder / "small.fracdse", **fields)
+    return folder / "small.fracdse"
+
+
+def test_data_of_other_classes_are_refused(
+    small_bundle: Bundle, session: SimulatedSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digits = load_dataset("digits", "test")
+    fewer = dataclasses.replace(digits.take(np.flatnonzero(digits.labels < 9)[:4]), classes=digits.classes[:9])
+    monkeypatch.setattr("fracdse.training.data.load_dataset", lambda name, split: fewer)
+    path = bundle_file(small_bundle, tmp_path)
+    result = CliRunner().invoke(command, ["test", str(path), "--board", session.address, "--data", "fewer"])
+    assert isinstance(result.exception, DataError)
+    assert "8×8×1 images in 9 classes; the network reads 8×8×1 in 10" in result.exception.message
+
+
+def test_the_commands(small_bundle: Bundle, tmp_path: Path) -> None:
+    path = bundle_file(small_bundle, tmp_path)
     simulate = [sys.executable, "-m", "fracdse", "board", "simulate", str(path), "--port", "0"]
     with subprocess.Popen(simulate, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         assert server.stdout is not None
