@@ -271,6 +271,17 @@ def test_vivado_is_found_by_option_variable_and_path(vivado, tmp_path, monkeypat
     assert find_vivado().command == (str(program),)
 
 
+@pytest.mark.parametrize("death", ["kill -9 $$", "sh -c 'kill -9 $$'; exit $?"])
+def test_a_vivado_that_is_killed_says_so(tmp_path, monkeypatch, death):
+    program = tmp_path / "vivado"
+    program.write_text(f"#!/bin/sh\n[ $1 = -version ] && echo Vivado v2023.2 && exit\n{death}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("FRACDSE_VIVADO", str(program))
+    with pytest.raises(BuildFailed, match="killed by signal 9 in step project") as caught:
+        build(tmp_path / "plan")
+    assert "Is memory short?" in caught.value.hint
+
+
 @pytest.mark.parametrize("version", ["2019.2", "2026.1"])
 def test_versions_out_of_range(vivado, version):
     vivado(version=version)
