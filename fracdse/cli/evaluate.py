@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fracdse.cli.options import THREADS
+from fracdse.cli.options import THREADS, OutputFile
 from fracdse.cli.storage import storage_option
 from fracdse.errors import ConfigError
 from fracdse.whole_file import write_whole
@@ -35,7 +35,7 @@ _CALIBRATION_IMAGES = 500
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first images.")
 @click.option("--batch", type=click.IntRange(min=1), default=256, show_default=True, help="Images at a time.")
 @click.option("--program", "as_program", is_flag=True, help="Run the integer program instead of the float network.")
-@click.option("--logits", type=click.Path(dir_okay=False, path_type=Path), help="Write the logits as an array (N, C).")
+@click.option("--logits", type=OutputFile(), help="Write the logits as an array (N, C).")
 @click.option("--threads", type=THREADS, help="Threads to compute with.")
 @click.option(
     "--device",

@@ -97,6 +97,12 @@ def test_a_proxy_is_not_trained_for_data_that_it_cannot_read(monkeypatch):
         run(evaluate_command, "0", "--data", "nowhere")
 
 
+def test_logits_need_the_name_of_a_file_before_they_are_computed(trained):
+    result = run(evaluate_command, str(trained[0]), "--data", "digits", "--limit", "20", "--logits", "")
+    assert result.exit_code == 2
+    assert "the name of a file is missing" in result.stderr
+
+
 def test_a_study_goes_with_a_trial(trained):
     with pytest.raises(ConfigError, match="--study other goes with a trial's number"):
         run(evaluate_command, str(trained[0]), "--data", "digits", "--study", "other")
