@@ -1,12 +1,14 @@
 """The whole board path on any machine: pynq's own client, the driver, the DMA, and the RTL simulated behind them."""
 
 import dataclasses
+import itertools
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -96,11 +98,26 @@ def test_a_dma_that_never_completes_ends_with_the_state_of_the_streams(
     # More frames are announced than are sent, so the last logit can never come.
     original = driver._registers.write
     driver._registers.write = lambda at, value: original(at, value + (at == Register.FRAMES))  # type: ignore[method-assign]
-    with pytest.raises(BoardError, match=r"no end after 1 s: input stream idle, output stream .*, 2 of 3 frames done"):
+    with pytest.raises(
+        BoardError, match=r"no frame finished within 1 s: input stream idle, output stream .*, 2 of 3 frames done"
+    ):
         driver.run(small_bundle.golden_images[:2])
     driver._registers.write = original  # type: ignore[method-assign]
     driver._timeout_s = 300
     assert (driver.run(small_bundle.golden_images[:2]).logits == small_bundle.golden_logits[:2]).all(), "reset recovers"
+
+
+def test_a_batch_may_take_long_as_long_as_frames_are_finished(
+    small_bundle: Bundle, session: SimulatedSession, tmp_path: Path, digits_images: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    driver, _ = load(connect(session.address), write_overlay(small_bundle, tmp_path, simulated=True), 250.0, 20.0)
+    # A second a poll, in which the accelerator does a part of a frame.
+    monkeypatch.setattr("fracdse.board.simulated_dma.CYCLES_PER_POLL", 500)
+    seconds = itertools.count()
+    monkeypatch.setattr("fracdse.board.driver.time", SimpleNamespace(perf_counter=lambda: float(next(seconds))))
+    run = driver.run(digits_images[:40])
+    assert (run.batches, run.seconds > 100) == (1, True)
 
 
 def test_images_of_another_size_are_refused(small_bundle: Bundle, session: SimulatedSession, tmp_path: Path) -> None:
