@@ -203,6 +203,17 @@ def test_timing_not_met_says_slack_and_nearest_clock_and_makes_no_bitstream(viva
         build(tmp_path / "build")
 
 
+def test_a_build_made_by_hand_gets_no_bitstream_where_hold_is_not_met(vivado, tmp_path):
+    vivado(hold=-0.02)
+    plan().write(tmp_path)
+    for step in STEPS:
+        command = [find_vivado().command[0], "-mode", "batch", "-source", f"tcl/{step}.tcl", "-log", "x.log"]
+        done = subprocess.run([*command, "-nojournal", "-notrace"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "timing is not met: worst hold slack -0.02 ns" in done.stdout
+    assert not (tmp_path / "system.bit").exists()
+
+
 def test_hold_and_pulse_widths_are_checked_too():
     report = Report(kind="timing", name="t.rpt", tool="Vivado", wns_ns=0.1, whs_ns=0.02, timing_met=True)
     check_timing(report, "xcup", 250.0)
