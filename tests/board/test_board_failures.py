@@ -23,6 +23,7 @@ from fracdse.board.model_process import ModelProcess
 from fracdse.board.selftest import run_selftest
 from fracdse.board.simulated_board import SimulatedBoard
 from fracdse.board.simulated_memory import LARGEST_TOTAL_BYTES
+from fracdse.board.simulated_services import serve
 from fracdse.board.simulated_session import write_overlay
 from fracdse.errors import BoardError
 from fracdse.registers import Register
@@ -36,6 +37,12 @@ def bundle_file(bundle: Bundle, path: Path) -> Path:
     del fields["driver"]
     write_bundle(path, **fields)
     return path
+
+
+def test_a_port_that_is_taken() -> None:
+    with served(echo_board()) as address, pytest.raises(BoardError, match="is taken by another program") as caught:
+        serve(echo_board(), int(address.partition(":")[2]))
+    assert "--port" in caught.value.hint
 
 
 # The wrong board, the wrong clock, too little memory
