@@ -313,6 +313,7 @@ def test_unknown_trial_rule_word_and_board(workplace):
     assert isinstance(call("best", "tiny", "--by", "beauty").exception, ConfigError)
     assert call("best", "tiny", "--target", "board").exit_code == ExitCode.USAGE
     assert call("best", "tiny", "--board", "sim").exit_code == ExitCode.USAGE
+    assert call("best", "tiny", "--target", "vivado", "--time-limit", "inf").exit_code == ExitCode.USAGE
 
 
 def test_program_must_agree_with_its_network():
