@@ -1,8 +1,9 @@
 """A stand-in for Vivado: runs the plan's Tcl in tclsh with Vivado's commands recorded, checked and answered.
 
 Every call goes to `calls.jsonl` in the working folder. FAKE_VIVADO may hold JSON: `fail` (a command that ends with an
-error), `hang` (a command that never ends), `incomplete` (a run that stops half-way), `slack` and `hold` (ns), `boards`
-(whether board files are installed), `version`, `bitstream` and `handoff` (files to give out as its own).
+error), `hang` (a command that never ends), `incomplete` (a run that stops half-way), `slack` and `hold` (ns), `period`
+(ns, of the fabric's clock), `boards` (whether board files are installed), `version`, `bitstream` and `handoff` (files
+to give out as its own).
 """
 
 from __future__ import annotations
@@ -129,7 +130,9 @@ def handed_out(key: str, path: str):
 
 def timing(arguments: list[str], behaviour: dict) -> str:
     slack = behaviour.get("slack", 0.331)
-    text = report_samples.timing(wns=f"{slack:.3f}", clocks=(("clk_pl_0", "4.000", 900),), met=slack >= 0)
+    text = report_samples.timing(
+        wns=f"{slack:.3f}", clocks=(("clk_pl_0", behaviour.get("period", "4.000"), 900),), met=slack >= 0
+    )
     return touch(arguments[arguments.index("-file") + 1], text)
 
 

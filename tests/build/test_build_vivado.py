@@ -203,6 +203,13 @@ def test_timing_not_met_says_slack_and_nearest_clock_and_makes_no_bitstream(viva
         build(tmp_path / "build")
 
 
+def test_the_clock_that_holds_is_below_the_one_that_was_made_instead_of_the_one_asked_for():
+    report = Report(kind="timing", name="t.rpt", tool="Vivado", clock_ns=4.667, wns_ns=-0.3, timing_met=False)
+    with pytest.raises(TimingNotMet, match=r"worst slack -0.300 ns at 214.27 MHz") as caught:
+        check_timing(report, "xcup", 240.0)
+    assert caught.value.holds_mhz == pytest.approx(1500 / 8)
+
+
 def test_a_build_made_by_hand_gets_no_bitstream_where_hold_is_not_met(vivado, tmp_path):
     vivado(hold=-0.02)
     plan().write(tmp_path)

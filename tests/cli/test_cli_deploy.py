@@ -268,7 +268,7 @@ def test_another_clock_is_not_stored_and_timing_not_met_packs_nothing_new(deploy
     assert "binary weights" not in result.stderr, "another clock makes no other network"
     assert read_bundle(Path(result.stdout.splitlines()[-1])).program.design.accelerator.clock_mhz == 200.0
     assert "not stored" in result.stderr
-    fake_vivado(slack=-1.0)
+    fake_vivado(slack=-1.0, period="3.333")
     result = deploy("--target", "vivado", "--clock", "300")
     assert isinstance(result.exception, BuildFailed)
     assert "--clock 214.3" in result.exception.hint
