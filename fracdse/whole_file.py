@@ -16,6 +16,14 @@ def write_whole(path: Path, content: bytes) -> None:
         OSError: The file or its folder cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _replace(path, content)
+    except OSError as error:
+        error.filename = str(path)  # a full disk is reported without a name
+        raise
+
+
+def _replace(path: Path, content: bytes) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         temporary = Path(file.name)
         try:

@@ -28,12 +28,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fracdse.board.bundle_archive import pack, unpack
+from fracdse.board.plain_verilog import check_plain_verilog
 from fracdse.errors import DataError
 from fracdse.folding import Folding
 from fracdse.program import Program, program_bytes
 from fracdse.program.file_format import program_from_bytes
 from fracdse.whole_file import write_whole
 
+_NEEDED = ("program.fracprog", "design.json", "folding.json", "golden_images.u8", "golden_logits.i32")
 _OPTIONAL = {"verilog": "accelerator.v", "bitstream": "accelerator.bit", "handoff": "accelerator.hwh"}
 _DRIVER = (
     "__init__.py",
@@ -160,6 +162,9 @@ def read_bundle(path: Path) -> Bundle:
         raise DataError(f"{name} is larger than {_LARGEST_BUNDLE >> 20} MiB")
     parts, facts = unpack(content, name)
     driver = {part.removeprefix("driver/"): parts.pop(part) for part in list(parts) if part.startswith(_DRIVER_FOLDER)}
+    for part in _NEEDED:
+        if part not in parts:
+            raise DataError(f"{name}: the part '{part}' is missing")
     try:
         program = program_from_bytes(parts.pop("program.fracprog"), f"{name}: program.fracprog")
         design = json.loads(parts.pop("design.json"))
@@ -171,9 +176,11 @@ def read_bundle(path: Path) -> Bundle:
         optional = {field: parts.pop(part, None) for field, part in _OPTIONAL.items()}
         verilog = optional["verilog"].decode() if optional["verilog"] is not None else None
     except KeyError as error:
-        raise DataError(f"{name}: the part {error} is missing") from error
+        raise DataError(f"{name}: a part cannot be read (it lacks {error})") from error
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{name}: a part cannot be read ({error})") from error
+    if verilog is not None:
+        check_plain_verilog(verilog, f"{name}: accelerator.v")
     if parts:
         raise DataError(f"{name}: unknown part '{min(parts)}'")
     if design != program.design.to_dict():

@@ -24,6 +24,8 @@ VERSION = 1
 _LARGEST_FILE = 256 << 20
 _LARGEST_CONTENT = 1 << 30
 _LARGEST_COUNT = 256
+_END = bytes(tarfile.BLOCKSIZE)
+_PLAIN_FILES = (tarfile.REGTYPE, tarfile.AREGTYPE)
 _AGAIN = "Copy the bundle again, or pack the design again with `fracdse deploy`."
 
 
@@ -79,20 +81,24 @@ def _decompressed(content: bytes, name: str) -> bytes:
 
 
 def _files(plain: bytes, name: str) -> dict[str, bytes]:
-    """Return the plain files of a tar archive by name."""
+    """Return the plain files of a tar archive by name, block by block: nothing of the format's extensions is obeyed.
+
+    Some of those let a header of a few bytes stand for a file of any size, or for any number of further headers.
+    """
     files: dict[str, bytes] = {}
+    position = 0
     try:
-        with tarfile.open(fileobj=io.BytesIO(plain), mode="r:") as archive:
-            for entry in archive:
-                if not entry.isreg() or not is_plain_name(entry.name) or entry.name in files:
-                    raise DataError(
-                        f"{name}: '{entry.name}' is a link, a folder, a path out of the archive or twice there"
-                    )
-                if entry.size > _LARGEST_FILE or len(files) >= _LARGEST_COUNT:
-                    raise DataError(f"{name} has too large a part or too many: '{entry.name}', {entry.size} bytes")
-                file = archive.extractfile(entry)
-                assert file is not None
-                files[entry.name] = file.read(_LARGEST_FILE)
+        while (header := plain[position : position + tarfile.BLOCKSIZE]) != _END:
+            entry = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
+            if entry.type not in _PLAIN_FILES or not is_plain_name(entry.name) or entry.name in files:
+                raise DataError(f"{name}: {entry.name!r} is a link, a folder, a path out of the archive or twice there")
+            if not 0 <= entry.size <= _LARGEST_FILE or len(files) >= _LARGEST_COUNT:
+                raise DataError(f"{name} has too large a part or too many: {entry.name!r}, {entry.size} bytes")
+            position += tarfile.BLOCKSIZE
+            files[entry.name] = plain[position : position + entry.size]
+            if len(files[entry.name]) != entry.size:
+                raise tarfile.ReadError(f"it ends within {entry.name!r}")
+            position += -(-entry.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
     except tarfile.TarError as error:
         raise DataError(f"{name} is no bundle, or a damaged one ({error})", hint=_AGAIN) from error
     return files

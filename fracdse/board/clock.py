@@ -16,7 +16,6 @@ _SLOWEST_SHARE = 0.8
 _ATTEMPTS = 8
 _MEASURING_S = 0.5
 _STAMPS = 8
-_COUNTER_MASK = 0xFFFF_FFFF
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,9 @@ def measure_clock(registers: CountedRegisters, reset: Callable[[], None]) -> Mea
     Args:
         registers: The accelerator's registers; it must be idle.
         reset: Ends the run that the measurement starts.
+
+    Raises:
+        BoardError: The board answers too slowly.
     """
     registers.write(Register.FRAMES, 1)
     registers.write(Register.CONTROL, CONTROL_START)
@@ -73,7 +75,7 @@ def measure_clock(registers: CountedRegisters, reset: Callable[[], None]) -> Mea
         last = _stamp(registers)
     finally:
         reset()
-    cycles = (last.cycles - first.cycles) & _COUNTER_MASK
+    cycles = last.cycles - first.cycles
     slowest_mhz = cycles / (last.answered - first.asked) / 1e6
     fastest_mhz = cycles / (last.asked - first.answered) / 1e6
     return MeasuredClock((slowest_mhz + fastest_mhz) / 2, (fastest_mhz - slowest_mhz) / 2)
@@ -89,13 +91,14 @@ def check_clock(measured: MeasuredClock, clock_set_mhz: float) -> None:
         raise BoardError(
             f"the board's clock registers say {clock_set_mhz:g} MHz, its cycle counter runs at {measured.mhz:.4g} ± "
             f"{measured.uncertainty_mhz:.2g} MHz",
-            hint="No figure would hold. Does the board have another crystal, or the fabric another clock source?",
+            hint="No figure would hold. Does another program use the board as well, has the board another crystal, "
+            "or the fabric another clock source?",
         )
 
 
 @dataclass(frozen=True)
 class _Stamp:
-    """A reading of the counter's low word, with the times in s at which it was asked for and answered."""
+    """A reading of the counter, with the times in s at which its low word was asked for and answered."""
 
     asked: float
     cycles: int
@@ -103,10 +106,21 @@ class _Stamp:
 
 
 def _stamp(registers: CountedRegisters) -> _Stamp:
-    """Read the counter several times and return the reading that was answered fastest."""
+    """Read the counter several times and return the reading that was answered fastest.
+
+    A reading between whose words the low one ran over, which it does every 17 s at 250 MHz, counts for nothing.
+
+    Raises:
+        BoardError: There is no other, so slowly does the board answer.
+    """
     readings = []
     for _ in range(_STAMPS):
+        high = registers.read(Register.CYCLES_HIGH)
         asked = time.monotonic()
-        cycles = registers.read(Register.CYCLES_LOW)
-        readings.append(_Stamp(asked, cycles, time.monotonic()))
+        low = registers.read(Register.CYCLES_LOW)
+        answered = time.monotonic()
+        if registers.read(Register.CYCLES_HIGH) == high:
+            readings.append(_Stamp(asked, high << 32 | low, answered))
+    if not readings:
+        raise BoardError("the board answers too slowly for its clock to be measured")
     return min(readings, key=lambda reading: reading.answered - reading.asked)

@@ -99,7 +99,7 @@ def load(device: Any, bitfile: Path, clock_mhz: float, timeout_s: float = 60.0) 
         device: What `connect` returned.
         bitfile: A .bit file with its .hwh beside it; the board keeps its configuration under the file's name.
         clock_mhz: The frequency asked for.
-        timeout_s: How long one run may take.
+        timeout_s: How long the accelerator may go without finishing a frame.
 
     Raises:
         BoardError: The board has no room for the bitstream or refuses it, or its clock is faster than asked or slower

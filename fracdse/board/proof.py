@@ -92,7 +92,7 @@ def prove(proof: Proof, device: Any, bitfile: Path, timeout_s: float = 60.0, bat
         proof: What is to be proved.
         device: What `connect` returned.
         bitfile: A .bit file with its .hwh beside it.
-        timeout_s: How long one batch may take.
+        timeout_s: How long the accelerator may go without finishing a frame.
         batch: Frames of a DMA transfer, at most.
 
     Raises:

@@ -31,7 +31,7 @@ def run_selftest(
         address: 'local', HOST or HOST:PORT.
         images: Frames (N, H, W, colours) to run; the bundle's golden images where None.
         labels: Their classes, where the accuracy is wanted.
-        timeout_s: How long one batch may take.
+        timeout_s: How long the accelerator may go without finishing a frame.
         batch: Frames of a DMA transfer, at most.
 
     Raises:

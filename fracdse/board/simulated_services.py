@@ -49,7 +49,10 @@ def serve(board: SimulatedBoard, port: int = 0) -> tuple[Any, int]:
     try:
         bound = server.add_insecure_port(f"{LOOPBACK}:{port}")
     except RuntimeError as error:
-        raise BoardError(f"port {port} of {LOOPBACK} cannot be served: {error}") from error
+        raise BoardError(
+            f"port {port} of {LOOPBACK} is taken by another program, or not for this user to take",
+            hint="Choose another with --port; 0 takes a free one.",
+        ) from error
     server.start()
     return server, int(bound)
 

@@ -32,11 +32,13 @@ def run(folder: Path, address: str) -> BoardReport:
         DataError: A part is missing or changed, or there is no bitstream.
         BoardError: As for `prove`.
     """
+    manifest_digest = folder / "manifest.sha256"
+    if not manifest_digest.is_file():
+        raise DataError(f"'{manifest_digest}' is missing: is this an unpacked bundle's folder?")
+    _check(folder, "manifest.json", manifest_digest.read_text(encoding="ascii", errors="replace").strip())
     manifest = _json(folder / "manifest.json")
     for name, listed in manifest["parts"].items():
-        path = folder / name
-        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != listed["sha256"]:
-            raise DataError(f"the part '{name}' is missing or was changed", hint="Unpack the bundle again.")
+        _check(folder, name, listed["sha256"])
     bitfile = folder / "accelerator.bit"
     if not bitfile.is_file():
         raise DataError("the bundle has no bitstream: it was not built with Vivado")
@@ -53,12 +55,14 @@ def run(folder: Path, address: str) -> BoardReport:
     return prove(proof, connect(address), bitfile)
 
 
+def _check(folder: Path, name: str, digest: str) -> None:
+    path = folder / name
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+        raise DataError(f"the part '{name}' is missing or was changed", hint="Unpack the bundle again.")
+
+
 def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}): is this an unpacked bundle's folder?") from error
-    return dict(content)
+    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def main() -> int:

@@ -24,7 +24,7 @@ def packed(files: Mapping[str, bytes]) -> bytes:
 
 
 def is_plain_name(name: str) -> bool:
-    """Tell whether a name is relative, stays below its folder and is spelt in the one way there is for it."""
+    """Tell whether a name is relative, stays below its folder, prints, and is spelt in the one way there is for it."""
     path = PurePosixPath(name)
     plain = str(path) == name and not path.is_absolute() and ".." not in path.parts and "\\" not in name
-    return plain and name not in ("", ".")
+    return plain and name.isprintable() and name not in ("", ".")

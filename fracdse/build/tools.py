@@ -113,7 +113,10 @@ def _checked_vivado(program: str) -> Tool:
     text = _first_line((program, "-version"))
     found = re.search(r"v(\d{4})\.(\d+)", text, re.IGNORECASE)
     if not found:
-        raise ToolNotFound(f"'{program} -version' says '{text}', which names no Vivado version")
+        raise ToolNotFound(
+            f"'{program} -version' says '{text}', which names no Vivado version",
+            hint=f"Is '{program}' the right program?",
+        )
     year, release = int(found[1]), int(found[2])
     if (year, release) < OLDEST_VIVADO or year > NEWEST_VIVADO_YEAR:
         raise ToolNotFound(
@@ -154,7 +157,9 @@ def _first_line(command: tuple[str, ...]) -> str:
         ToolNotFound: It cannot be started, fails, prints nothing or does not end in time.
     """
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_VERSION_TIMEOUT_S, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=_VERSION_TIMEOUT_S, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolNotFound(f"'{' '.join(command)}' does not run: {error}") from error
     lines = (done.stdout or done.stderr).strip().splitlines()

@@ -77,9 +77,19 @@ def _run_step(
         on_line(f"{OWN_LINE}Vivado's last lines:")
         for line in tail:
             on_line(f"{OWN_LINE}  {line}")
+        where = f"The log is {folder / log}."
+        if killed_by := _killing_signal(status):
+            raise BuildFailed(
+                f"Vivado was killed by signal {killed_by} in step {step}", hint=f"Is memory short? {where}"
+            )
         errors = [line for line in tail if line.startswith("ERROR")]
         reason = errors[0] if errors else f"it wrote no {missing[0]}" if missing else f"exit status {status}"
-        raise BuildFailed(f"Vivado failed in step {step}: {reason}", hint=f"The log is {folder / log}.")
+        raise BuildFailed(f"Vivado failed in step {step}: {reason}", hint=where)
+
+
+def _killing_signal(status: int) -> int:
+    """Return the signal that ended Vivado, or, as a shell says it, what `bin/vivado` has started; 0 if none did."""
+    return -status if status < 0 else max(status - 128, 0)
 
 
 def _call(command: list[str], folder: Path, lock: int, deadline: float, on_line: OnLine) -> tuple[int, deque[str]]:

@@ -33,13 +33,13 @@ class TimingNotMet(BuildFailed):
 
     Args:
         slack_ns: Worst slack, below 0.
-        clock_mhz: The clock that was asked for.
+        clock_mhz: The clock that it was routed for.
         holds_mhz: The nearest clock the device's PLL can make at which the same design holds.
     """
 
     def __init__(self, slack_ns: float, clock_mhz: float, holds_mhz: float) -> None:
         super().__init__(
-            f"timing is not met: worst slack {slack_ns:.3f} ns at {clock_mhz:g} MHz; nothing was packaged",
+            f"timing is not met: worst slack {slack_ns:.3f} ns at {clock_mhz:.5g} MHz; nothing was packaged",
             hint=f"The nearest clock that holds is {holds_mhz:.4g} MHz: deploy again with --clock {holds_mhz:.4g}.",
         )
         self.slack_ns, self.clock_mhz, self.holds_mhz = slack_ns, clock_mhz, holds_mhz
@@ -130,8 +130,9 @@ def check_timing(report: Report, family: str, clock_mhz: float) -> None:
     if slack is None:
         raise BuildFailed("the timing report constrains no path: the design has no clock, or no logic")
     if slack < 0:
-        limit = 1000 / (1000 / clock_mhz - slack)
-        raise TimingNotMet(slack, clock_mhz, nearest_clock_mhz(family, limit))
+        # The slack is that of the clock which the PLL could make, not of the one that was asked for.
+        period_ns = report.clock_ns or 1000 / clock_mhz
+        raise TimingNotMet(slack, 1000 / period_ns, nearest_clock_mhz(family, 1000 / (period_ns - slack)))
     if hold is not None and hold < 0:
         raise BuildFailed(f"hold timing is not met: worst slack {hold:.3f} ns; no slower clock mends that")
     if report.timing_met is False:

@@ -46,7 +46,9 @@ def simulate(bundle: Path, port: int) -> None:
 @click.option("--board", "address", required=True, help="'local', HOST[:PORT], or 'sim' for a simulated board.")
 @click.option("--data", help="Name or path of a data set: run its test images too and measure the accuracy.")
 @click.option("--limit", type=click.IntRange(1), help="At most this many images of the data set.")
-@click.option("--timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True, help="Seconds a run.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True, help="Seconds to wait for a frame."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def test(bundle: Path, address: str, data: str | None, limit: int | None, timeout: float, as_json: bool) -> None:
     """Load BUNDLE on a board, compare every logit with the integer program's, and measure."""
@@ -60,9 +62,10 @@ def test(bundle: Path, address: str, data: str | None, limit: int | None, timeou
     contents = read_bundle(bundle)
     images = labels = None
     if data is not None:
-        from fracdse.training.data import load_dataset
+        from fracdse.training.data import check_format, load_dataset
 
         dataset = load_dataset(data, "test")
+        check_format(contents.program.design.image, dataset)
         images, labels = dataset.images[:limit], dataset.labels[:limit]
     if address == "sim":
         with simulated_session(contents) as session:

@@ -39,7 +39,9 @@ _TARGETS = ("bundle", "sim", "yosys", "vivado", "board")
 @click.option(
     "--board", metavar="ADDRESS", help="For --target board: HOST[:PORT], 'local', or 'sim' for a simulated one."
 )
-@click.option("--time-limit", type=click.FloatRange(min=1), default=360.0, show_default=True, help="Vivado, minutes.")
+@click.option(
+    "--time-limit", type=click.FloatRange(1, 100_000), default=360.0, show_default=True, help="Vivado, minutes."
+)
 @storage_option
 @cluster_options
 @click.option("--calibrate", is_flag=True, help="Refit the hardware model on the reports of Vivado's builds.")

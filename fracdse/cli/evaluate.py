@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fracdse.cli.options import THREADS
+from fracdse.cli.options import THREADS, OutputFile
 from fracdse.cli.storage import storage_option
 from fracdse.errors import ConfigError
 from fracdse.whole_file import write_whole
 
 if TYPE_CHECKING:
     from fracdse.network import FractionalNetwork
+    from fracdse.records import TrialRecord
+    from fracdse.search.study import Study
     from fracdse.training import Evaluation
-    from fracdse.training.data import Dataset
+    from fracdse.training.data import Dataset, Split
 
 _CALIBRATION_IMAGES = 500
 
@@ -33,7 +35,7 @@ _CALIBRATION_IMAGES = 500
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first images.")
 @click.option("--batch", type=click.IntRange(min=1), default=256, show_default=True, help="Images at a time.")
 @click.option("--program", "as_program", is_flag=True, help="Run the integer program instead of the float network.")
-@click.option("--logits", type=click.Path(dir_okay=False, path_type=Path), help="Write the logits as an array (N, C).")
+@click.option("--logits", type=OutputFile(), help="Write the logits as an array (N, C).")
 @click.option("--threads", type=THREADS, help="Threads to compute with.")
 @click.option(
     "--device",
@@ -50,34 +52,39 @@ def command(design: str, data: str | None, **options: Any) -> None:
 
     if options["logits"] is not None:
         _check_writable(options["logits"])
+    split: Split = "test" if options["split"] == "test" else "train"
     with limited_threads(options["threads"]):
         if design.isdecimal():
-            network, data = _proxy_of(int(design), options["study"], options["storage"], data, options["device"])
+            from fracdse.search.study import open_study
+
+            opened = open_study(options["study"], options["storage"])
+            record = opened.record(int(design))
+            data = data or opened.space.data.name
+            images = load_dataset(data, split)
+            network = _proxy_of(opened, record, images, options["device"])
         else:
+            if options["study"] is not None:
+                raise ConfigError(f"--study {options['study']} goes with a trial's number, not with '{design}'")
             network = load_network(Path(design))
-        if data is None:
-            raise ConfigError("--data is missing: which images should the network be measured on?")
-        images = load_dataset(data, "test" if options["split"] == "test" else "train")
+            if data is None:
+                raise ConfigError("--data is missing: which images should the network be measured on?")
+            images = load_dataset(data, split)
         measured = (_run_program if options["as_program"] else _run_network)(network, images, data, options)
     click.echo(_as_json(measured) if options["as_json"] else _as_table(network, measured, options["as_program"]))
     if options["logits"] is not None:
         _write_logits(options["logits"], measured)
 
 
-def _proxy_of(
-    number: int, study: str | None, storage: str | None, data: str | None, device: str
-) -> tuple[FractionalNetwork, str]:
-    """Train the proxy of a trial again, as its study did."""
+def _proxy_of(study: Study, record: TrialRecord, images: Dataset, device: str) -> FractionalNetwork:
+    """Train the proxy of a trial again, as its study did, if it can read the images."""
     from fracdse.search.problem import load_data
-    from fracdse.search.study import open_study
     from fracdse.training import train_proxy
+    from fracdse.training.data import check_format
 
-    opened = open_study(study, storage)
-    record = opened.record(number)
-    click.echo(f"Training the proxy of trial {number} of study {opened.name} again", err=True)
-    train_set = load_data(opened.space).train
-    result = train_proxy(record.design, train_set, opened.space.proxy, record.seed, device=device)
-    return result.network, data or opened.space.data.name
+    check_format(record.design.image, images)
+    click.echo(f"Training the proxy of trial {record.number} of study {study.name} again", err=True)
+    train_set = load_data(study.space).train
+    return train_proxy(record.design, train_set, study.space.proxy, record.seed, device=device).network
 
 
 def _run_network(network: FractionalNetwork, images: Dataset, data: str, options: dict[str, Any]) -> Evaluation:
@@ -95,10 +102,9 @@ def _run_program(network: FractionalNetwork, images: Dataset, data: str, options
     from fracdse.network import export_parameters
     from fracdse.program import Executor, lower
     from fracdse.training import Evaluation
-    from fracdse.training.data import load_dataset
-    from fracdse.training.evaluation import check_format
+    from fracdse.training.data import check_format, load_dataset
 
-    check_format(network, images)
+    check_format(network.design.image, images)
     calibration = load_dataset(data, "train").images[:_CALIBRATION_IMAGES]
     program = lower(export_parameters(network), calibration)
     count = len(images) if options["limit"] is None else min(options["limit"], len(images))

@@ -75,6 +75,16 @@ def subsample(dataset: Dataset, samples: int, seed: int) -> Dataset:
     return dataset.take(kept)
 
 
+def check_format(want: ImageFormat, dataset: Dataset) -> None:
+    """Raise DataError if a data set's images or classes are not what a network reads."""
+    have = dataset.image_format
+    if want != have:
+        raise DataError(
+            f"the data has {have.height}×{have.width}×{have.colours} images in {have.classes} classes; the network "
+            f"reads {want.height}×{want.width}×{want.colours} in {want.classes}"
+        )
+
+
 def _stratified(labels: NDArray[np.int64], share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return shuffled indices of the rest and of `share` of every class, to the nearest image in total."""
     generator = np.random.default_rng(seed)

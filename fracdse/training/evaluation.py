@@ -13,7 +13,7 @@ from torch import Tensor
 from fracdse.errors import DataError, TrainingError
 from fracdse.gates import GateStatistics
 from fracdse.network.network import FractionalNetwork
-from fracdse.training.data import Dataset
+from fracdse.training.data import Dataset, check_format
 from fracdse.training.gate_statistics import GateCounter
 from fracdse.training.memory import keep_freed_memory
 from fracdse.training.step_graph import in_batches, undisturbed
@@ -54,7 +54,7 @@ def evaluate(
         DataError: The images do not have the format that the network reads.
         TrainingError: The network's logits are not finite numbers.
     """
-    check_format(network, dataset)
+    check_format(network.design.image, dataset)
     keep_freed_memory()
     count = len(dataset) if limit is None else min(limit, len(dataset))
     if count < 1:
@@ -87,14 +87,4 @@ def _check_finite(logits: Tensor) -> None:
         raise TrainingError(
             f"the network's logits are not finite numbers for {wrong} of {len(logits)} images",
             hint="Its values ran away in training: train it again with a lower learning rate.",
-        )
-
-
-def check_format(network: FractionalNetwork, dataset: Dataset) -> None:
-    """Raise DataError if a data set's images or classes are not what the network was built for."""
-    want, have = network.design.image, dataset.image_format
-    if want != have:
-        raise DataError(
-            f"the data has {have.height}×{have.width}×{have.colours} images in {have.classes} classes; the network "
-            f"reads {want.height}×{want.width}×{want.colours} in {want.classes}"
         )

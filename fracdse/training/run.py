@@ -16,8 +16,7 @@ from fracdse.network.folder import load_state
 from fracdse.network.network import FractionalNetwork, build_network, start_thresholds
 from fracdse.training.batches import Batches
 from fracdse.training.checkpoint import Checkpoint, adam_state, check_progress
-from fracdse.training.data import Dataset
-from fracdse.training.evaluation import check_format
+from fracdse.training.data import Dataset, check_format
 from fracdse.training.gradient_clip import clip_adaptively
 from fracdse.training.history import EpochRecord
 from fracdse.training.lesson import Lesson
@@ -62,7 +61,7 @@ class TrainingRun:
         if recipe.threshold_start == "target":
             start_thresholds(self.network, design.network.gate_threshold)
         keep_freed_memory()
-        check_format(self.network, train_set)
+        check_format(self.network.design.image, train_set)
         self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._device = device
         self._batches = Batches(train_set, recipe.batch_size, recipe.augmentation, seed, device)

@@ -1,22 +1,26 @@
 """The whole board path on any machine: pynq's own client, the driver, the DMA, and the RTL simulated behind them."""
 
 import dataclasses
+import itertools
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from fracdse.board.buffers import SMALLEST_BUFFER_BYTES
 from fracdse.board.bundle import Bundle, write_bundle
 from fracdse.board.connection import connect, load, parse_address
 from fracdse.board.selftest import run_selftest
 from fracdse.board.simulated_session import SimulatedSession, simulated_session, write_overlay
-from fracdse.errors import BoardError
+from fracdse.cli.board import command
+from fracdse.errors import BoardError, DataError
 from fracdse.program import Executor
 from fracdse.registers import Register
 from fracdse.training.data import load_dataset
@@ -94,11 +98,26 @@ def test_a_dma_that_never_completes_ends_with_the_state_of_the_streams(
     # More frames are announced than are sent, so the last logit can never come.
     original = driver._registers.write
     driver._registers.write = lambda at, value: original(at, value + (at == Register.FRAMES))  # type: ignore[method-assign]
-    with pytest.raises(BoardError, match=r"no end after 1 s: input stream idle, output stream .*, 2 of 3 frames done"):
+    with pytest.raises(
+        BoardError, match=r"no frame finished within 1 s: input stream idle, output stream .*, 2 of 3 frames done"
+    ):
         driver.run(small_bundle.golden_images[:2])
     driver._registers.write = original  # type: ignore[method-assign]
     driver._timeout_s = 300
     assert (driver.run(small_bundle.golden_images[:2]).logits == small_bundle.golden_logits[:2]).all(), "reset recovers"
+
+
+def test_a_batch_may_take_long_as_long_as_frames_are_finished(
+    small_bundle: Bundle, session: SimulatedSession, tmp_path: Path, digits_images: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    driver, _ = load(connect(session.address), write_overlay(small_bundle, tmp_path, simulated=True), 250.0, 20.0)
+    # A second a poll, in which the accelerator does a part of a frame.
+    monkeypatch.setattr("fracdse.board.simulated_dma.CYCLES_PER_POLL", 500)
+    seconds = itertools.count()
+    monkeypatch.setattr("fracdse.board.driver.time", SimpleNamespace(perf_counter=lambda: float(next(seconds))))
+    run = driver.run(digits_images[:40])
+    assert (run.batches, run.seconds > 100) == (1, True)
 
 
 def test_images_of_another_size_are_refused(small_bundle: Bundle, session: SimulatedSession, tmp_path: Path) -> None:
@@ -133,11 +152,27 @@ def test_a_bundle_without_a_bitstream_cannot_go_to_a_real_board(small_bundle: Bu
         write_overlay(small_bundle, tmp_path, simulated=False)
 
 
-def test_the_commands(small_bundle: Bundle, tmp_path: Path) -> None:
-    path = tmp_path / "small.fracdse"
-    fields = {field.name: getattr(small_bundle, field.name) for field in dataclasses.fields(small_bundle)}
+def bundle_file(bundle: Bundle, folder: Path) -> Path:
+    fields = {field.name: getattr(bundle, field.name) for field in dataclasses.fields(bundle)}
     del fields["driver"]
-    write_bundle(path, **fields)
+    write_bundle(folder / "small.fracdse", **fields)
+    return folder / "small.fracdse"
+
+
+def test_data_of_other_classes_are_refused(
+    small_bundle: Bundle, session: SimulatedSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digits = load_dataset("digits", "test")
+    fewer = dataclasses.replace(digits.take(np.flatnonzero(digits.labels < 9)[:4]), classes=digits.classes[:9])
+    monkeypatch.setattr("fracdse.training.data.load_dataset", lambda name, split: fewer)
+    path = bundle_file(small_bundle, tmp_path)
+    result = CliRunner().invoke(command, ["test", str(path), "--board", session.address, "--data", "fewer"])
+    assert isinstance(result.exception, DataError)
+    assert "8×8×1 images in 9 classes; the network reads 8×8×1 in 10" in result.exception.message
+
+
+def test_the_commands(small_bundle: Bundle, tmp_path: Path) -> None:
+    path = bundle_file(small_bundle, tmp_path)
     simulate = [sys.executable, "-m", "fracdse", "board", "simulate", str(path), "--port", "0"]
     with subprocess.Popen(simulate, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         assert server.stdout is not None

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from echo_model import EchoModel, echo_board, served
 
-from fracdse.board import dma, remote
+from fracdse.board import clock, dma, remote
 from fracdse.board.buffers import LARGEST_BUFFER_BYTES, frames_per_batch
 from fracdse.board.bundle import Bundle, write_bundle
-from fracdse.board.clock import MeasuredClock
+from fracdse.board.clock import MeasuredClock, measure_clock
 from fracdse.board.connection import board_errors, check_board, connect, load
 from fracdse.board.counted_registers import CountedRegisters
 from fracdse.board.dma import SimpleDma
@@ -23,8 +23,10 @@ from fracdse.board.model_process import ModelProcess
 from fracdse.board.selftest import run_selftest
 from fracdse.board.simulated_board import SimulatedBoard
 from fracdse.board.simulated_memory import LARGEST_TOTAL_BYTES
+from fracdse.board.simulated_services import serve
 from fracdse.board.simulated_session import write_overlay
 from fracdse.errors import BoardError
+from fracdse.registers import Register
 from fracdse.system import TOP_MODULE
 
 pytest.importorskip("pynq", reason="pynq is not installed: pip install 'fracdse[board]'")
@@ -35,6 +37,12 @@ def bundle_file(bundle: Bundle, path: Path) -> Path:
     del fields["driver"]
     write_bundle(path, **fields)
     return path
+
+
+def test_a_port_that_is_taken() -> None:
+    with served(echo_board()) as address, pytest.raises(BoardError, match="is taken by another program") as caught:
+        serve(echo_board(), int(address.partition(":")[2]))
+    assert "--port" in caught.value.hint
 
 
 # The wrong board, the wrong clock, too little memory
@@ -71,6 +79,35 @@ def test_the_measured_clock_is_the_boards(bitfile: Path) -> None:
     assert clock_set_mhz == pytest.approx(100.0, rel=1e-3)
     assert abs(measured.mhz - clock_set_mhz) <= measured.uncertainty_mhz + 1e-3
     assert measured.uncertainty_mhz < 10
+
+
+class SlowBoard:
+    """A cycle counter behind a network on which every access takes `delay_s`; it is also the clock of the host."""
+
+    def __init__(self, delay_s: float) -> None:
+        self.delay_s, self.now_s = delay_s, 0.0
+
+    def read(self, offset: int) -> int:
+        self.now_s += self.delay_s
+        return int(250e6 * self.now_s) >> (32 if offset == Register.CYCLES_HIGH else 0) & 0xFFFF_FFFF
+
+    def write(self, offset: int, value: int) -> None:
+        pass
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+def test_a_counter_that_runs_over_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = SlowBoard(delay_s=2.5)
+    monkeypatch.setattr(clock, "time", board)
+    assert measure_clock(CountedRegisters(board), lambda: None).agrees_with(250.0)
+    board.delay_s = 20.0
+    with pytest.raises(BoardError, match="answers too slowly"):
+        measure_clock(CountedRegisters(board), lambda: None)
 
 
 def test_agreement_allows_for_the_uncertainty() -> None:

@@ -60,3 +60,12 @@ def test_a_changed_part_and_a_machine_that_is_no_board(
     done = run()
     assert done.returncode == 1
     assert "'golden_logits.i32' is missing or was changed" in done.stderr
+    manifest = unpacked / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("golden_logits.i32", "golden_logits.i33"))
+    done = run()
+    assert done.returncode == 1
+    assert "'manifest.json' is missing or was changed" in done.stderr
+    (unpacked / "manifest.sha256").unlink()
+    done = run()
+    assert done.returncode == 1
+    assert "is this an unpacked bundle's folder?" in done.stderr

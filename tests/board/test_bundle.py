@@ -178,6 +178,7 @@ HOSTILE = [
     member("hard", kind=tarfile.LNKTYPE, link="manifest.json"),
     member("folder", kind=tarfile.DIRTYPE),
     member("device", kind=tarfile.CHRTYPE),
+    member("screen\x1b[2J", b"x"),
 ]
 
 
@@ -185,6 +186,38 @@ HOSTILE = [
 def test_paths_out_of_the_archive_and_links_are_refused(path, extra):
     repacked(path, lambda members: [*members, extra])
     with pytest.raises(DataError, match="is a link, a folder, a path out of the archive"):
+        read_bundle(path)
+
+
+def sparse_file(size_bytes):
+    """Return a header that stands for a file of zeros: GNU's sparse files have no content in the archive."""
+    entry = tarfile.TarInfo("zeros")
+    entry.type = tarfile.GNUTYPE_SPARSE
+    header = bytearray(entry.tobuf(tarfile.GNU_FORMAT))
+    header[386:495] = b"0" * 96 + b"\0" + b"%011o\0" % size_bytes
+    header[148:156] = b"%06o\0 " % (sum(header) - sum(header[148:156]) + 8 * 32)
+    return bytes(header)
+
+
+def extension(kind, content):
+    """Return an extended header: something about the file that follows it."""
+    entry = tarfile.TarInfo("extension")
+    entry.type, entry.size = kind, len(content)
+    return entry.tobuf(tarfile.GNU_FORMAT) + content.ljust(tarfile.BLOCKSIZE, b"\0")
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        sparse_file(1 << 27),
+        extension(tarfile.GNUTYPE_LONGNAME, b"name") * 3000,
+        extension(tarfile.XHDTYPE, b"22 GNU.sparse.map=1,zz\n"),
+    ],
+    ids=["sparse file", "many long names", "sparse map"],
+)
+def test_an_archive_is_plain_files_and_nothing_of_the_formats_extensions(path, start):
+    path.write_bytes(gzip.compress(start + gzip.decompress(path.read_bytes())))
+    with pytest.raises(DataError, match="is a link"):
         read_bundle(path)
 
 
@@ -228,12 +261,51 @@ def test_parts_that_do_not_fit_each_other_are_refused(contents, path, tmp_path):
         reading(golden_logits__i32=bytes(12))
     with pytest.raises(DataError, match="a part cannot be read"):
         reading(golden_images__u8=bytes(63))
-    with pytest.raises(DataError, match=r"a part cannot be read|is missing"):
+    with pytest.raises(DataError, match="a part cannot be read"):
         reading(folding__json=b"[]")
+    with pytest.raises(DataError, match=r"a part cannot be read .it lacks 'stem'"):
+        reading(folding__json=b"{}")
     with pytest.raises(DataError, match="unknown part 'other"):
         reading(other__txt=b"")
     with pytest.raises(DataError, match="do not fit"):
         write_bundle(tmp_path / "x", **{**contents, "golden_logits": contents["golden_logits"][:2]})
+
+
+def with_verilog(path, verilog):
+    parts, facts = unpack(path.read_bytes(), "bundle")
+    path.write_bytes(pack({**parts, "accelerator.v": verilog.encode()}, facts))
+    return read_bundle(path)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        'initial $c("system(\\"id\\");");',
+        "initial $system(command);",
+        'import "DPI-C" function int system(input int command);',
+        "import p::*;",
+        "`include `x",
+        'wire [8:1] w = "text";',
+        "/* \\*/ initial $c(1);",
+        "// \\\n initial $c(1);",
+        "wire \\a/**/$c(1); ",
+        "wire \\a`x ;",
+        "wire \\a\xa0/* ; initial $c(1); // */",
+        "// \r initial $c(1);",
+        "initial $signed_or_not(1);",
+    ],
+)
+def test_verilog_that_is_more_than_hardware_is_refused_before_it_is_simulated(path, statement):
+    with pytest.raises(DataError, match=r"accelerator\.v: line [23] has .* no hardware"):
+        with_verilog(path, f"module accelerator;\n{statement}\nendmodule\n")
+
+
+def test_verilog_as_it_is_generated_is_accepted(path):
+    verilog = (
+        '/* `of $c */ // "import"\nmodule accelerator;\n'
+        "wire \\a$c$1/import = $signed(important) + $unsigned(b);\nendmodule\n"
+    )
+    assert with_verilog(path, verilog).verilog == verilog
 
 
 @pytest.mark.parametrize("build_id", ["-1", "f" * 40, "0x" + "f" * 14, None, 7, "_" * 16])

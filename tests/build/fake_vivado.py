@@ -1,8 +1,9 @@
 """A stand-in for Vivado: runs the plan's Tcl in tclsh with Vivado's commands recorded, checked and answered.
 
 Every call goes to `calls.jsonl` in the working folder. FAKE_VIVADO may hold JSON: `fail` (a command that ends with an
-error), `hang` (a command that never ends), `incomplete` (a run that stops half-way), `slack` (ns), `boards` (whether
-board files are installed), `version`, `bitstream` and `handoff` (files to give out as its own).
+error), `hang` (a command that never ends), `incomplete` (a run that stops half-way), `slack` and `hold` (ns), `period`
+(ns, of the fabric's clock), `boards` (whether board files are installed), `version`, `bitstream` and `handoff` (files
+to give out as its own).
 """
 
 from __future__ import annotations
@@ -129,14 +130,17 @@ def handed_out(key: str, path: str):
 
 def timing(arguments: list[str], behaviour: dict) -> str:
     slack = behaviour.get("slack", 0.331)
-    text = report_samples.timing(wns=f"{slack:.3f}", clocks=(("clk_pl_0", "4.000", 900),), met=slack >= 0)
+    text = report_samples.timing(
+        wns=f"{slack:.3f}", clocks=(("clk_pl_0", behaviour.get("period", "4.000"), 900),), met=slack >= 0
+    )
     return touch(arguments[arguments.index("-file") + 1], text)
 
 
 def get_property(arguments: list[str], behaviour: dict) -> str:
     name, what = arguments[-2:]
     progress = "45%" if behaviour.get("incomplete") == what else "100%"
-    return {"PROGRESS": progress, "SLACK": str(behaviour.get("slack", 0.331))}[name]
+    slack = behaviour.get("hold", 0.012) if what == "path-hold" else behaviour.get("slack", 0.331)
+    return {"PROGRESS": progress, "SLACK": str(slack)}[name]
 
 
 EFFECTS = {
@@ -148,7 +152,7 @@ EFFECTS = {
     "generate_target": handed_out("handoff", "project/system.gen/sources_1/bd/system/hw_handoff/system.hwh"),
     "launch_runs": launch_runs,
     "make_wrapper": lambda a, b: touch("project/system.gen/sources_1/bd/system/hdl/system_wrapper.v"),
-    "get_timing_paths": lambda a, b: "path_1",
+    "get_timing_paths": lambda a, b: f"path{a[-1]}",
     "get_property": get_property,
     "version": lambda a, b: b.get("version", "2023.2"),
     "report_utilization": utilization,

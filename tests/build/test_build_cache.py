@@ -1,4 +1,6 @@
 import contextlib
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,16 @@ def test_interrupted_write_leaves_the_old_content(tmp_path, monkeypatch):
         write_whole(target, b"new")
     assert target.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_full_disk_is_reported_with_the_files_name(tmp_path, monkeypatch):
+    def full(number):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*file'"):
+        write_whole(tmp_path / "file", b"new")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_sealed_folder_knows_what_it_holds(tmp_path):

@@ -33,6 +33,13 @@ def program(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
+def test_a_program_that_prints_what_is_no_text_is_no_vivado(tmp_path):
+    program(tmp_path / "bin" / "vivado", "printf '\\377\\376'")
+    with pytest.raises(ToolNotFound, match="names no Vivado version") as caught:
+        find_vivado(tmp_path)
+    assert "the right program?" in caught.value.hint
+
+
 def test_relative_paths_lead_to_the_same_program_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     program(tmp_path / "bin" / "yosys", "case $1 in -V) echo Yosys 0.99;; *) touch was-here;; esac")

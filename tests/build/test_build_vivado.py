@@ -203,6 +203,24 @@ def test_timing_not_met_says_slack_and_nearest_clock_and_makes_no_bitstream(viva
         build(tmp_path / "build")
 
 
+def test_the_clock_that_holds_is_below_the_one_that_was_made_instead_of_the_one_asked_for():
+    report = Report(kind="timing", name="t.rpt", tool="Vivado", clock_ns=4.667, wns_ns=-0.3, timing_met=False)
+    with pytest.raises(TimingNotMet, match=r"worst slack -0.300 ns at 214.27 MHz") as caught:
+        check_timing(report, "xcup", 240.0)
+    assert caught.value.holds_mhz == pytest.approx(1500 / 8)
+
+
+def test_a_build_made_by_hand_gets_no_bitstream_where_hold_is_not_met(vivado, tmp_path):
+    vivado(hold=-0.02)
+    plan().write(tmp_path)
+    for step in STEPS:
+        command = [find_vivado().command[0], "-mode", "batch", "-source", f"tcl/{step}.tcl", "-log", "x.log"]
+        done = subprocess.run([*command, "-nojournal", "-notrace"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "timing is not met: worst hold slack -0.02 ns" in done.stdout
+    assert not (tmp_path / "system.bit").exists()
+
+
 def test_hold_and_pulse_widths_are_checked_too():
     report = Report(kind="timing", name="t.rpt", tool="Vivado", wns_ns=0.1, whs_ns=0.02, timing_met=True)
     check_timing(report, "xcup", 250.0)
@@ -269,6 +287,17 @@ def test_vivado_is_found_by_option_variable_and_path(vivado, tmp_path, monkeypat
     assert find_vivado(program.parent.parent).command == (str(program),)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     assert find_vivado().command == (str(program),)
+
+
+@pytest.mark.parametrize("death", ["kill -9 $$", "sh -c 'kill -9 $$'; exit $?"])
+def test_a_vivado_that_is_killed_says_so(tmp_path, monkeypatch, death):
+    program = tmp_path / "vivado"
+    program.write_text(f"#!/bin/sh\n[ $1 = -version ] && echo Vivado v2023.2 && exit\n{death}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("FRACDSE_VIVADO", str(program))
+    with pytest.raises(BuildFailed, match="killed by signal 9 in step project") as caught:
+        build(tmp_path / "plan")
+    assert "Is memory short?" in caught.value.hint
 
 
 @pytest.mark.parametrize("version", ["2019.2", "2026.1"])

@@ -28,13 +28,23 @@ from fracdse.cli.calibrate import command as calibrate
 from fracdse.cli.deploy import command
 from fracdse.cli.report import command as report
 from fracdse.cli.search import command as search
-from fracdse.errors import BoardError, BuildFailed, ConfigError, ExitCode, ProgramError, StudyError, ToolNotFound
+from fracdse.errors import (
+    BoardError,
+    BuildFailed,
+    ConfigError,
+    DataError,
+    ExitCode,
+    ProgramError,
+    StudyError,
+    ToolNotFound,
+)
 from fracdse.figures import Figure
 from fracdse.hardware import coefficients
 from fracdse.hardware.estimate import estimate
 from fracdse.hardware.folding import FoldingInfeasible
 from fracdse.search.study import open_study
 from fracdse.system import TOP_MODULE
+from fracdse.training.data import load_dataset
 
 SPACE = """
 name = "tiny"
@@ -258,7 +268,7 @@ def test_another_clock_is_not_stored_and_timing_not_met_packs_nothing_new(deploy
     assert "binary weights" not in result.stderr, "another clock makes no other network"
     assert read_bundle(Path(result.stdout.splitlines()[-1])).program.design.accelerator.clock_mhz == 200.0
     assert "not stored" in result.stderr
-    fake_vivado(slack=-1.0)
+    fake_vivado(slack=-1.0, period="3.333")
     result = deploy("--target", "vivado", "--clock", "300")
     assert isinstance(result.exception, BuildFailed)
     assert "--clock 214.3" in result.exception.hint
@@ -268,6 +278,16 @@ def test_missing_compiler_stops_before_training(deploy, monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     result = deploy("--target", "sim")
     assert isinstance(result.exception, ToolNotFound)
+    assert "Training" not in result.stderr
+
+
+def test_test_images_that_do_not_fit_stop_before_training(deploy, monkeypatch):
+    digits = load_dataset("digits", "test")
+    more_classes = replace(digits, classes=(*digits.classes, "eleven"))
+    monkeypatch.setattr("fracdse.training.data.load_dataset", lambda name, split: more_classes)
+    result = deploy("--target", "bundle", "--out", "unfit")
+    assert isinstance(result.exception, DataError)
+    assert "8×8×1 images in 11 classes; the network reads 8×8×1 in 10" in result.exception.message
     assert "Training" not in result.stderr
 
 
@@ -293,6 +313,7 @@ def test_unknown_trial_rule_word_and_board(workplace):
     assert isinstance(call("best", "tiny", "--by", "beauty").exception, ConfigError)
     assert call("best", "tiny", "--target", "board").exit_code == ExitCode.USAGE
     assert call("best", "tiny", "--board", "sim").exit_code == ExitCode.USAGE
+    assert call("best", "tiny", "--target", "vivado", "--time-limit", "inf").exit_code == ExitCode.USAGE
 
 
 def test_program_must_agree_with_its_network():

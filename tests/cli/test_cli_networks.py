@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from click.testing import CliRunner
 from fracdse.cli.evaluate import command as evaluate_command
 from fracdse.cli.import_ import command as import_command
 from fracdse.cli.train import command as train_command
+from fracdse.design import Design, ImageFormat
 from fracdse.errors import ConfigError, DataError
 
 DESIGN = """
@@ -83,6 +85,27 @@ def test_evaluation_as_a_table(trained):
 def test_data_must_be_named(trained):
     with pytest.raises(ConfigError, match="--data is missing"):
         run(evaluate_command, str(trained[0]))
+
+
+def test_a_proxy_is_not_trained_for_data_that_it_cannot_read(monkeypatch):
+    record = SimpleNamespace(number=0, design=Design(image=ImageFormat(8, 8, 1, 9)))
+    study = SimpleNamespace(name="tiny", record=lambda number: record, space=None)
+    monkeypatch.setattr("fracdse.search.study.open_study", lambda name, storage: study)
+    with pytest.raises(DataError, match="in 10 classes; the network reads 8×8×1 in 9"):
+        run(evaluate_command, "0", "--data", "digits")
+    with pytest.raises(DataError, match="no data set 'nowhere'"):
+        run(evaluate_command, "0", "--data", "nowhere")
+
+
+def test_logits_need_the_name_of_a_file_before_they_are_computed(trained):
+    result = run(evaluate_command, str(trained[0]), "--data", "digits", "--limit", "20", "--logits", "")
+    assert result.exit_code == 2
+    assert "the name of a file is missing" in result.stderr
+
+
+def test_a_study_goes_with_a_trial(trained):
+    with pytest.raises(ConfigError, match="--study other goes with a trial's number"):
+        run(evaluate_command, str(trained[0]), "--data", "digits", "--study", "other")
 
 
 def test_no_epochs(trained, tmp_path):

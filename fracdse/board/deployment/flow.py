@@ -35,6 +35,7 @@ from fracdse.hardware.estimate import estimate
 from fracdse.hardware.folding import solve, within
 from fracdse.program.executor import Executor
 from fracdse.system import BOARD_NAMES
+from fracdse.training.data import check_format
 
 _GOLDEN_IMAGES = 100
 _DEALING_IMAGES = 64
@@ -62,6 +63,7 @@ class _Deployment:
 
     def run(self) -> DeployResult:
         self._check_tools()
+        check_format(self._request.design.image, self._request.test_set)  # the training looks at the other set only
         if self._request.gates is not None:
             solve(self._request.design, self._request.gates)  # what fits no folding is not worth training
         trained = self._train()

@@ -2,9 +2,11 @@
 # Run in the plan's folder: vivado -mode batch -source tcl/bitstream.tcl
 source tcl/common.tcl
 open_checkpoint routed.dcp
-set slack [get_property SLACK [get_timing_paths -max_paths 1 -setup]]
-if {$slack < 0} {
-    error "timing is not met: worst slack $slack ns"
+foreach delay {setup hold} {
+    set slack [get_property SLACK [get_timing_paths -max_paths 1 -$delay]]
+    if {$slack < 0} {
+        error "timing is not met: worst $delay slack $slack ns"
+    }
 }
 write_bitstream -force system.bit
 close_design
