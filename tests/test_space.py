@@ -66,6 +66,7 @@ def test_params_of_a_design_and_back() -> None:
         ("network.width={low=8}", r"network\.width: a range needs low and high; 'high' is missing"),
         ("network.width={low=8, hihg=9}", r"unknown key 'hihg' in a range \(did you mean 'high'\?\)"),
         ("network.gate_threshold={low=0.0, high=inf}", r"must be finite"),
+        ("network.gate_threshold={low=-1, high=4, step=1e-320}", r"makes more than 1,000,000 steps from -1\.0 to 4\.0"),
         ("network.body=['resnet', 'resnett']", r"did you mean 'resnet'\?"),
         ("network.body={low=1, high=2}", r"a range is for numbers only"),
         ("network.thermometer_resolution=[8, 300]", r"300 is out of range; allowed: 1 to 255"),
@@ -170,6 +171,28 @@ def test_float_ranges() -> None:
     assert not domain.contains(2)
     assert parse_domain({"low": 1.0, "high": 2.0}, float, "x").size == float("inf")
     assert Choice((1, 2)).single is None
+
+
+@pytest.mark.parametrize(
+    ("high", "step", "values"),
+    [
+        (0.3, 0.1, (0.0, 0.1, 0.2, 0.3)),
+        (0.35, 0.1, (0.0, 0.1, 0.2, 0.3)),
+        (0.7, 0.35, (0.0, 0.35, 0.7)),
+        (0.9999999999, 0.3333333333333, (0.0, 0.3333333333333, 0.6666666666666)),
+    ],
+)
+def test_steps_end_where_decimal_numbers_do(high: float, step: float, values: tuple[float, ...]) -> None:
+    domain = parse_domain({"low": 0, "high": high, "step": step}, float, "x")
+    assert domain.enumerate() == values
+    assert domain.size == len(values)
+    assert domain.ends == (values[0], values[-1])
+    assert all(map(domain.contains, values))
+
+
+def test_a_range_is_not_refused_for_an_end_that_no_step_reaches() -> None:
+    space = load_space("digits", ["network.depth={low=8, high=30, step=6}"])
+    assert space.choices["network.depth"].enumerate() == (8, 14, 20, 26)
 
 
 @given(
