@@ -67,6 +67,10 @@ def test_params_of_a_design_and_back() -> None:
         ("accelerator.lut_share=5", r"accelerator\.lut_share = 5\.0 is out of range; allowed: 0 to 1"),
         ("accelerator.feature_bits=32", r"accelerator\.feature_bits = 32 is out of range; allowed: 6 to 24"),
         ("accelerator.constant_bits={low=4, high=24}", r"constant_bits = 4 is out of range; allowed: 6 to 24"),
+        (f"network.width={{low=1, high={10**400}}}", r"network\.width\.high is a number of 401 digits; allowed: whole"),
+        (f"accelerator.clock_mhz={10**400}", r"accelerator\.clock_mhz is a number of 401 digits"),
+        (f"network.width={'[' * 3000}", r"must be a whole number, not a text"),
+        (f"network.width={'1' * 5000}", r"must be a whole number, not a text"),
         ("network.width=true", r"network\.width = True must be a whole number, not true or false"),
         ("network.width={low=8, high=4}", r"network\.width: the range is upside down, low = 8 is above high = 4"),
         ("network.width={low=8}", r"network\.width: a range needs low and high; 'high' is missing"),
@@ -100,6 +104,9 @@ def test_unknown_section_and_damaged_files(tmp_path: Path) -> None:
         load_space(file)
     file.write_text("[network\n")
     with pytest.raises(ConfigError, match=r"mine\.toml is not TOML"):
+        load_space(file)
+    file.write_text(f"[network]\nwidth = {'1' * 5000}\n")
+    with pytest.raises(ConfigError, match=r"mine\.toml is not TOML: Exceeds the limit"):
         load_space(file)
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="not UTF-8"):
