@@ -62,8 +62,8 @@ ACCELERATOR = {
     "constant_bits": "Bits of a multiplier that is folded out of norms, 6 to 24.",
     "weight_memory": "Where weights are: `auto` takes the cheapest for each layer; `mixed` splits them between block RAM and LUTs.",
     "folding": "Goal of the choice of lanes in every layer.",
-    "fps": "Frames a second that `smallest at fps` must reach; taken from the constraint on fps where it is 0.",
-    "lut_share": "Largest share of the device's LUTs that folding may use, 0 to 1; taken from the constraint on lut.",
+    "fps": "Frames a second that `smallest at fps` must reach; taken from the constraint on fps where it is left out.",
+    "lut_share": "Largest share of the device's LUTs that folding may use, 0 to 1; taken from the constraint on lut where it is left out.",
 }
 
 RECIPE = {

@@ -41,6 +41,16 @@ def test_goals_of_the_folding_come_from_the_constraints() -> None:
     assert (design.accelerator.lut_share, design.accelerator.fps) == (0.5, 123.0)
 
 
+def test_a_folding_needs_the_rate_that_it_is_to_reach() -> None:
+    with pytest.raises(ConfigError, match="'smallest at fps' has no rate to reach") as caught:
+        load_space("digits", ["accelerator.fps=0"])
+    assert 'fps = ">= 1000"' in caught.value.hint
+    document = {"accelerator": {"folding": ["fastest that fits", "smallest at fps"]}}
+    with pytest.raises(ConfigError, match="has no rate to reach"):
+        parse_space(document, "mine")
+    assert parse_space(document | {"constraints": {"fps": ">= 5"}}, "mine").size == 2
+
+
 def test_params_of_a_design_and_back() -> None:
     space = load_space("cifar10")
     params = {path: domain.ends[-1] for path, domain in space.searched.items()}
