@@ -232,6 +232,17 @@ def test_nothing_feasible_names_what_binds(tiny_data: StudyData) -> None:
     assert caught.value.exit_code == 3
 
 
+def test_designs_that_cannot_be_built_are_said_to_miss_no_constraint(tiny_data: StudyData) -> None:
+    space = load_space("digits", ["network.body=['resnet18', 'mobilenet']", "network.depth=8", "network.width=4"])
+    study = create_study("unbuildable", space)
+    run(study, tiny_data, 2, "random")
+    said = r"none of 2 designs can be built\. Trial 0: .* stride 2 of layer"
+    with pytest.raises(InfeasibleError, match=said) as caught:
+        require_feasible(study.records())
+    assert "network.body = " in caught.value.hint
+    assert "Relax" not in caught.value.hint
+
+
 def test_a_failing_trial_is_recorded_and_the_search_goes_on(tiny_data: StudyData) -> None:
     space = load_space("digits", [*TINY, "proxy.batch_size=2", "proxy.learning_rate=10.0", "network.batch_norm=false"])
     study = create_study("nan", space)
