@@ -56,6 +56,8 @@ def command(space: str | None, **options: Any) -> None:
 
     if options["engine"] != "ray":
         check_goes_with({"address": "--address", "cpus": "--cpus", "gpus": "--gpus"}, "--engine ray")
+    if options["resume"]:
+        check_goes_with({"earlier": "--from"}, "a new study, not with --resume")
     signal.signal(signal.SIGTERM, _interrupt)
     study, data = _resumed(space, options) if options["resume"] else _new(space, options)
     keep_command_line(study, ["fracdse", *sys.argv[1:]])
