@@ -175,15 +175,14 @@ def _ray_options(options: dict[str, Any]) -> RayShares | None:
 
 def _changes(options: dict[str, Any]) -> list[str]:
     """Return the overrides of the space that the options stand for."""
-    import json
-
     from fracdse.space import with_constraint, with_objectives
+    from fracdse.space.toml_writer import toml_value
 
     changes = list(options["changes"])
     changes += with_objectives(options["objectives"])
     changes += [with_constraint(text) for text in options["constraints"]]
     keys = {"seed": "search.seed", "device": "device", "data": "data.name"}
-    changes += [f"{key}={json.dumps(options[name])}" for name, key in keys.items() if options[name] is not None]
+    changes += [f"{key}={toml_value(options[name])}" for name, key in keys.items() if options[name] is not None]
     return changes
 
 

@@ -188,7 +188,8 @@ def test_a_worker_that_is_killed_is_replaced_and_its_trial_run_again() -> None:
         (["--sampler", "tpe"], 2, r"did you mean 'TPE'\?"),
         (["--constraint", "foo<=0.8"], 2, "--constraint foo: unknown constraint 'foo'"),
         (["--device", "ultra96"], 2, "ultra96"),
-        (["--data", "/nowhere"], 1, "/nowhere"),
+        (["--data", "/nowhere"], 1, "no data set '/nowhere'"),
+        (["--data", "fotos 📷"], 1, "no data set 'fotos 📷'"),
         (["--resume"], 1, "there is no study"),
         (
             ["--constraint", "dsp<=1", "--trials", "2", *TINY],
