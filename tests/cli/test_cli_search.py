@@ -213,6 +213,15 @@ def test_bad_input_gets_a_clear_error(
     assert output == ""
 
 
+def test_a_terminal_that_cannot_show_every_character_gets_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    create_study("night", parse_space({}, "none"))
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    ended = fracdse("report")
+    assert ended.returncode == 0, ended.stderr
+    assert "Study night: 0 trials" in ended.stdout
+    assert "?????" in ended.stdout
+
+
 def test_results_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> None:
     Path("results").write_text("a file is in the way")
     code, _, said = fracdse_here(capsys, "search", *TINY)
