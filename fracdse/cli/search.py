@@ -97,7 +97,7 @@ def _new(space: str | None, options: dict[str, Any]) -> tuple[Study, StudyData]:
     from fracdse.wording import number_of
 
     wanted = load_space(space or DEFAULT_SPACE, _changes(options))
-    check_sampler(options["sampler"] or wanted.search.sampler)
+    check_sampler(options["sampler"] or wanted.search.sampler, wanted)
     earlier = None if options["earlier"] is None else open_study(options["earlier"], options["storage"])
     resolved, data = prepare(wanted)
     reusable = None if earlier is None else reusable_trials(resolved, data.fingerprint, earlier)

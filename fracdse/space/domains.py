@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from fracdse.design import checked_value
@@ -67,7 +68,7 @@ class Range:
             return (self.high - self.low) // int(self.step or 1) + 1
         return math.inf if self.step is None else float(self._span // Decimal(str(self.step)) + 1)
 
-    @property
+    @cached_property
     def last(self) -> int | float:
         """The largest value: `high`, or the last step below it, as exact as decimal numbers are."""
         remainder = Decimal(0) if self.step is None else self._span % Decimal(str(self.step))

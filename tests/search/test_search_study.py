@@ -19,6 +19,7 @@ from fracdse.search.journal import JOURNAL_NAME
 from fracdse.search.locks import DriverLock
 from fracdse.search.loop import Budget, require_feasible
 from fracdse.search.objective import check_hardware
+from fracdse.search.params import suggest
 from fracdse.search.problem import StudyData
 from fracdse.search.resuming import requeue_interrupted
 from fracdse.search.samplers import SAMPLERS, make_sampler
@@ -211,6 +212,17 @@ def test_the_grid_lists_the_space(tiny_data: StudyData) -> None:
     study = create_study("grid", space)
     run(study, tiny_data, 3, "grid")
     assert [record.params["network.thermometer_resolution"] for record in study.records()] == [16, 32, 64]
+
+
+def test_a_grid_of_millions_is_not_listed_before_its_first_design() -> None:
+    changes = ["network.width={low=1, high=1000}", "network.gate_threshold={low=-60, high=60, step=0.01}"]
+    space = load_space("digits", changes)
+    assert space.size > 1e8
+    sampler = make_sampler("grid", space, seed=1)
+    study = optuna.create_study(directions=list(space.objectives.values()), sampler=sampler)
+    asked = [suggest(study.ask(), space) for _ in range(2)]
+    assert asked[0] != asked[1]
+    assert {params["network.width"] for params in asked} == {1}
 
 
 @pytest.mark.parametrize("name", sorted(SAMPLERS))
