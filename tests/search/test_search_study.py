@@ -9,6 +9,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.trial import create_trial
 
 from fracdse.errors import InfeasibleError, StudyError
 from fracdse.figures import Figure
@@ -24,7 +25,7 @@ from fracdse.search.problem import StudyData
 from fracdse.search.resuming import requeue_interrupted
 from fracdse.search.samplers import SAMPLERS, make_sampler
 from fracdse.search.study import Study, create_study, list_studies, open_study, unused_name
-from fracdse.search.trial_facts import VOID
+from fracdse.search.trial_facts import VOID, to_record
 from fracdse.space import SearchSpace, load_space
 
 TINY = ("proxy.epochs=1", "data.samples=120", "network.depth=8", "network.width=[4, 8]", "search.workers=1")
@@ -152,6 +153,29 @@ def test_damaged_studies_say_so(tiny_space: SearchSpace, tiny_data: StudyData) -
     (study.folder / "study.json").write_text("{")
     with pytest.raises(StudyError, match=r"study\.json is damaged"):
         open_study("broken")
+
+
+def test_damaged_facts_of_a_trial_are_named(tiny_space: SearchSpace, tiny_data: StudyData) -> None:
+    study = create_study("broken", tiny_space)
+    run(study, tiny_data, 1)
+    trial = study.optuna_study.trials[0]
+    sound = trial.user_attrs["result"]
+    lut = sound["hardware"]["lut"]
+    study.optuna_study.set_user_attr("later:0:simulated", sound["hardware"])
+    assert study.records()[0].later
+    for damaged in (
+        sound | {"accuracy": ["0.9"]},
+        sound | {"state": "finished"},
+        sound | {"reason": 5},
+        sound | {"seconds": {"training": "long"}},
+        sound | {"hardware": sound["hardware"] | {"lut": lut | {"low": "few"}}},
+        sound | {"hardware": sound["hardware"] | {"lut": lut | {"kind": "guessed"}}},
+    ):
+        with pytest.raises(StudyError, match="of the study is damaged: TypeError"):
+            to_record(create_trial(values=trial.values, user_attrs=trial.user_attrs | {"result": damaged}), {})
+    study.optuna_study.set_user_attr("later:0:simulated", {"lut": lut})
+    with pytest.raises(StudyError, match="damaged later figures, 'later:0:simulated'"):
+        study.records()
 
 
 def test_a_torn_last_line_is_set_aside(tiny_space: SearchSpace, tiny_data: StudyData) -> None:
