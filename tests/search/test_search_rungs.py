@@ -48,6 +48,7 @@ def test_few_trials_are_not_compared() -> None:
     assert verdict([0.0, 9.0], np.array([[1.0, 1.0]] * 2), DIRECTIONS, 3) == ""
     said = verdict([0.0, 9.0], np.array([[1.0, 1.0]] * 3), DIRECTIONS, 3)
     assert said == "stopped after 3 epochs: place 4 of 4 by front and crowding; the first 2 go on"
+    assert verdict([0.0, 9.0], np.array([[1.0, 1.0]] * 3), DIRECTIONS, 1).startswith("stopped after 1 epoch: place 4")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
