@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fracdse.design import Design
-from fracdse.errors import InfeasibleError
+from fracdse.errors import InfeasibleError, StudyError
 from fracdse.records import TrialRecord
 from fracdse.search.asking import Asked, Asker
 from fracdse.search.constraints import total_violation
@@ -132,11 +132,15 @@ def _rivals(own: Trainee, crew: list[Trainee]) -> list[int] | None:
 
 
 def require_feasible(records: list[TrialRecord]) -> None:
-    """Raise InfeasibleError if trials were refused because of their hardware and none is feasible.
+    """Raise an error if a search has no design to show for it because of its hardware, or because every trial failed.
 
     Raises:
+        StudyError: Every trial failed; it gives the first one's reason.
         InfeasibleError: It names the constraint that binds and the design that misses least, or why none can be built.
     """
+    if records and all(record.state == "failed" for record in records):
+        what = f"all {len(records)} trials" if len(records) > 1 else "the trial"
+        raise StudyError(f"{what} failed. Trial {records[0].number}: {records[0].reason}")
     infeasible = [record for record in records if total_violation(record.violations) > 0]
     if not infeasible or any(record.state == "pruned" or record.feasible for record in records):
         return

@@ -290,6 +290,15 @@ def test_a_failing_trial_is_recorded_and_the_search_goes_on(tiny_data: StudyData
             assert record.accuracy is None
 
 
+def test_a_search_of_failed_trials_alone_has_failed(tiny_data: StudyData) -> None:
+    study = create_study("nothing", load_space("digits", [*TINY, "proxy.teacher=nowhere", "proxy.logit_weight=1"]))
+    run(study, tiny_data, 2)
+    records = study.records()
+    with pytest.raises(StudyError, match=r"all 2 trials failed\. Trial 0: 'nowhere' holds no network"):
+        require_feasible(records)
+    require_feasible([records[0], replace(records[1], state="pruned")])
+
+
 def test_later_figures_are_kept_by_kind(tiny_space: SearchSpace, tiny_data: StudyData) -> None:
     study = create_study("later", tiny_space)
     run(study, tiny_data, 1)
