@@ -67,7 +67,7 @@ def test_a_search_stops_trials_at_rungs(workers: int, tiny_data: StudyData) -> N
     assert len(records) == 8
     stopped = [record for record in records if record.state == "pruned"]
     assert stopped
-    assert all("epochs: place" in record.reason and record.accuracy is not None for record in stopped)
+    assert all(": place" in record.reason and record.accuracy is not None for record in stopped)
     trials = study.optuna_study.get_trials()
     assert all("1" in trials[record.number].user_attrs[RUNGS] for record in records)
     assert any(record.state == "complete" and "2" in trials[record.number].user_attrs[RUNGS] for record in records)
