@@ -56,14 +56,14 @@ NETWORK = {
 
 ACCELERATOR = {
     "architecture": "`dataflow`: a unit a layer, all at work; `engine`: one unit for all layers (estimate only).",
-    "clock_mhz": "Clock that the accelerator is built for, MHz.",
+    "clock_mhz": "Clock that the accelerator is built for, 1 to 1000 MHz.",
     "input_layer": "First layer as tables of pixel values, or as a binary convolution that counts bits.",
-    "feature_bits": "Bits of a feature between layers.",
-    "constant_bits": "Bits of a multiplier that is folded out of norms.",
+    "feature_bits": "Bits of a feature between layers, 6 to 24.",
+    "constant_bits": "Bits of a multiplier that is folded out of norms, 6 to 24.",
     "weight_memory": "Where weights are: `auto` takes the cheapest for each layer; `mixed` splits them between block RAM and LUTs.",
     "folding": "Goal of the choice of lanes in every layer.",
-    "fps": "Frames a second that `smallest at fps` must reach; taken from the constraint on fps where it is 0.",
-    "lut_share": "Largest share of the device's LUTs that folding may use; taken from the constraint on lut.",
+    "fps": "Frames a second that `smallest at fps` must reach; taken from the constraint on fps where it is left out.",
+    "lut_share": "Largest share of the device's LUTs that folding may use, 0 to 1; taken from the constraint on lut where it is left out.",
 }
 
 RECIPE = {

@@ -167,6 +167,8 @@ def checked_value(value: Any, hint: Any, path: str) -> Any:
             close = nearest(str(value), map(str, allowed))
             raise ConfigError(f"{path} = {value!r} is not one of {', '.join(map(repr, allowed))}{close}")
         return value
+    if type(value) is int and not -(2**63) <= value < 2**63:
+        raise ConfigError(f"{path} is a number of {len(str(abs(value)))} digits; allowed: whole numbers of 64 bits")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not hint:

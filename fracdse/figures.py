@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Kind = Literal["estimated", "simulated", "synthesised", "implemented", "measured"]
+# From the weakest evidence to the strongest; a table shows a trial's strongest.
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,19 @@ class Figure:
     def exact(cls, value: float, kind: Kind = "estimated") -> Figure:
         """Return a figure without uncertainty."""
         return cls(value, value, value, kind)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Figure:
+        """Build a figure from stored values.
+
+        Raises:
+            TypeError: A value is missing, is no number or is of no kind.
+        """
+        figure = cls(**values)
+        numbers = (figure.value, figure.low, figure.high)
+        if figure.kind not in KINDS or not all(type(number) in (int, float) for number in numbers):
+            raise TypeError(f"{dict(values)} is no figure")
+        return figure
 
 
 @dataclass(frozen=True)
@@ -47,5 +62,10 @@ class HardwareFigures:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> HardwareFigures:
-        """Build figures from what `to_dict` returned."""
-        return cls(**{field.name: Figure(**values[field.name]) for field in fields(cls)})
+        """Build figures from what `to_dict` returned.
+
+        Raises:
+            KeyError: A figure is missing.
+            TypeError: A figure is damaged.
+        """
+        return cls(**{field.name: Figure.from_dict(values[field.name]) for field in fields(cls)})

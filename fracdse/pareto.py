@@ -107,8 +107,8 @@ def _front_any(costs: FloatArray) -> BoolArray:
 def hypervolume(values: FloatArray, directions: Sequence[Direction], reference: Sequence[float]) -> float:
     """Return the volume that the rows dominate, bounded by the reference point (in the objectives' own units).
 
-    Rows that are not better than the reference in every objective add nothing. Sweeps one objective after the other, so
-    it is exact; meant for fronts of up to a few hundred points and three objectives.
+    Rows that are not better than the reference in every objective add nothing. It is exact; a front of a hundred points
+    takes about a millisecond for three objectives and some seconds for eight.
     """
     costs = as_costs(values, directions)
     bound = as_costs(np.asarray([reference], dtype=np.float64), directions)[0]
@@ -116,18 +116,23 @@ def hypervolume(values: FloatArray, directions: Sequence[Direction], reference: 
     if not len(kept):
         return 0.0
     front = np.unique(kept, axis=0)
-    return _swept_volume(front[front_of_sorted(front)], bound)
+    return _volume(front[front_of_sorted(front)], bound)
 
 
-def _swept_volume(costs: FloatArray, bound: FloatArray) -> float:
-    """Return the volume of rows in ascending order of their first cost, slab by slab along it."""
-    if costs.shape[1] == 1:
-        return float(bound[0] - costs[:, 0].min())
-    edges = np.append(costs[:, 0], bound[0])
+def _volume(front: FloatArray, bound: FloatArray) -> float:
+    """Return the volume of a front in lexicographic order.
+
+    Each row adds the slab from its first cost to the bound, with that part of its other costs' volume that no row
+    before it dominates. Those rows are first cut to the row's own box (limit sets: While, Bradstreet, Barone: A fast
+    way of calculating exact hypervolumes, IEEE Trans. Evol. Comput. 2012), which leaves few of them.
+    """
+    if front.shape[1] == 1:
+        return float(bound[0] - front[0, 0])
     total = 0.0
-    for row in range(len(costs)):
-        thickness = edges[row + 1] - edges[row]
-        if thickness > 0:
-            slab = np.unique(costs[: row + 1, 1:], axis=0)
-            total += float(thickness) * _swept_volume(slab[front_of_sorted(slab)], bound[1:])
+    for row, costs in enumerate(front[:, 1:]):
+        own = float(np.prod(bound[1:] - costs))
+        if row:
+            limits = np.unique(np.maximum(front[:row, 1:], costs), axis=0)
+            own -= _volume(limits[front_of_sorted(limits)], bound[1:])
+        total += float(bound[0] - front[row, 0]) * own
     return total

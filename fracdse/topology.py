@@ -6,6 +6,7 @@ linear classifier. A new body is a new function here; a new kind of layer is a n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,8 @@ _MOBILENET_STRIDED_BLOCKS = (1, 3, 5, 11)
 _STRIDES = {"resnet": 4, "resnet18": 32, "resnet34": 32, "mobilenet": 32}
 # Residual words of so many bits or fewer are narrow: sums of several layers on one scale would be too coarse.
 NARROW_WORD_BITS = 14
+# Bits of a residual word and of a constant that an integer program can have.
+SMALLEST_WORD, LARGEST_WORD = 6, 24
 
 
 @dataclass(frozen=True)
@@ -253,8 +256,8 @@ def _head(design: Design, channels: int, height: int, width: int) -> tuple[PoolS
 
 
 def _check(design: Design) -> None:
-    """Raise ConfigError for the first value that no network can be built with."""
-    net, image = design.network, design.image
+    """Raise ConfigError for the first value that no network, or no accelerator of it, can be built with."""
+    net, image, accelerator = design.network, design.image, design.accelerator
     resolution = net.thermometer_resolution
     rules = [
         (net.body != "resnet" or (8 <= net.depth <= 1202 and net.depth % 6 == 2), "network.depth", net.depth,
@@ -271,6 +274,13 @@ def _check(design: Design) -> None:
         (4 <= image.width <= 1024, "image.width", image.width, "4 to 1024 pixels"),
         (image.colours in (1, 3), "image.colours", image.colours, "1 or 3"),
         (2 <= image.classes <= 10_000, "image.classes", image.classes, "2 to 10,000"),
+        (1 <= accelerator.clock_mhz <= 1000, "accelerator.clock_mhz", accelerator.clock_mhz, "1 to 1000"),
+        (0 <= accelerator.fps < math.inf, "accelerator.fps", accelerator.fps, "0 or more"),
+        (0 <= accelerator.lut_share <= 1, "accelerator.lut_share", accelerator.lut_share, "0 to 1"),
+        (SMALLEST_WORD <= accelerator.feature_bits <= LARGEST_WORD, "accelerator.feature_bits",
+         accelerator.feature_bits, f"{SMALLEST_WORD} to {LARGEST_WORD}"),
+        (SMALLEST_WORD <= accelerator.constant_bits <= LARGEST_WORD, "accelerator.constant_bits",
+         accelerator.constant_bits, f"{SMALLEST_WORD} to {LARGEST_WORD}"),
     ]  # fmt: skip
     for holds, path, value, allowed in rules:
         if not holds:

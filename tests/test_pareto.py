@@ -1,5 +1,7 @@
 """Pareto fronts and hypervolumes, against definitions written out plainly."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -40,7 +42,7 @@ def test_wrong_shapes_are_refused() -> None:
         nondominated(np.zeros((2, 2)), ["minimize"])
 
 
-@given(st.integers(1, 3).flatmap(lambda m: st.lists(st.tuples(*[st.integers(0, 5)] * m), min_size=1, max_size=8)))
+@given(st.integers(1, 5).flatmap(lambda m: st.lists(st.tuples(*[st.integers(0, 5)] * m), min_size=1, max_size=8)))
 def test_hypervolume_counts_the_unit_cells_that_are_dominated(costs: list[tuple[int, ...]]) -> None:
     m = len(costs[0])
     cells = np.stack(np.meshgrid(*[np.arange(5)] * m, indexing="ij"), -1).reshape(-1, m)
@@ -52,3 +54,10 @@ def test_hypervolume_counts_the_unit_cells_that_are_dominated(costs: list[tuple[
 
 def test_hypervolume_of_a_maximised_objective() -> None:
     assert hypervolume(np.array([[0.9, 2.0]]), ["maximize", "minimize"], [0.5, 4.0]) == pytest.approx(0.8)
+
+
+def test_hypervolume_of_a_large_front_of_eight_objectives() -> None:
+    cells = np.array(list(itertools.product(range(4), repeat=8)), dtype=float)
+    front = cells[cells.sum(axis=1) == 3]
+    assert len(front) == 120
+    assert hypervolume(front, ["minimize"] * 8, [4.0] * 8) == pytest.approx((cells.sum(axis=1) >= 3).sum())

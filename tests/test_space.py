@@ -41,6 +41,16 @@ def test_goals_of_the_folding_come_from_the_constraints() -> None:
     assert (design.accelerator.lut_share, design.accelerator.fps) == (0.5, 123.0)
 
 
+def test_a_folding_needs_the_rate_that_it_is_to_reach() -> None:
+    with pytest.raises(ConfigError, match="'smallest at fps' has no rate to reach") as caught:
+        load_space("digits", ["accelerator.fps=0"])
+    assert 'fps = ">= 1000"' in caught.value.hint
+    document = {"accelerator": {"folding": ["fastest that fits", "smallest at fps"]}}
+    with pytest.raises(ConfigError, match="has no rate to reach"):
+        parse_space(document, "mine")
+    assert parse_space(document | {"constraints": {"fps": ">= 5"}}, "mine").size == 2
+
+
 def test_params_of_a_design_and_back() -> None:
     space = load_space("cifar10")
     params = {path: domain.ends[-1] for path, domain in space.searched.items()}
@@ -61,11 +71,22 @@ def test_params_of_a_design_and_back() -> None:
         ("network.width=[4", r"--set network\.width = '\[4' must be a whole number, not a text"),
         ("network.width=4.5", r"network\.width = 4\.5 must be a whole number, not one with a decimal point"),
         ("accelerator.clock_mhz=fast", r"accelerator\.clock_mhz = 'fast' must be a number, not a text"),
+        ("accelerator.clock_mhz=-5", r"accelerator\.clock_mhz = -5\.0 is out of range; allowed: 1 to 1000"),
+        ("accelerator.clock_mhz=[250, nan]", r"accelerator\.clock_mhz = nan is out of range"),
+        ("accelerator.fps=inf", r"accelerator\.fps = inf is out of range; allowed: 0 or more"),
+        ("accelerator.lut_share=5", r"accelerator\.lut_share = 5\.0 is out of range; allowed: 0 to 1"),
+        ("accelerator.feature_bits=32", r"accelerator\.feature_bits = 32 is out of range; allowed: 6 to 24"),
+        ("accelerator.constant_bits={low=4, high=24}", r"constant_bits = 4 is out of range; allowed: 6 to 24"),
+        (f"network.width={{low=1, high={10**400}}}", r"network\.width\.high is a number of 401 digits; allowed: whole"),
+        (f"accelerator.clock_mhz={10**400}", r"accelerator\.clock_mhz is a number of 401 digits"),
+        (f"network.width={'[' * 3000}", r"must be a whole number, not a text"),
+        (f"network.width={'1' * 5000}", r"must be a whole number, not a text"),
         ("network.width=true", r"network\.width = True must be a whole number, not true or false"),
         ("network.width={low=8, high=4}", r"network\.width: the range is upside down, low = 8 is above high = 4"),
         ("network.width={low=8}", r"network\.width: a range needs low and high; 'high' is missing"),
         ("network.width={low=8, hihg=9}", r"unknown key 'hihg' in a range \(did you mean 'high'\?\)"),
         ("network.gate_threshold={low=0.0, high=inf}", r"must be finite"),
+        ("network.gate_threshold={low=-1, high=4, step=1e-320}", r"makes more than 1,000,000 steps from -1\.0 to 4\.0"),
         ("network.body=['resnet', 'resnett']", r"did you mean 'resnet'\?"),
         ("network.body={low=1, high=2}", r"a range is for numbers only"),
         ("network.thermometer_resolution=[8, 300]", r"300 is out of range; allowed: 1 to 255"),
@@ -93,6 +114,9 @@ def test_unknown_section_and_damaged_files(tmp_path: Path) -> None:
         load_space(file)
     file.write_text("[network\n")
     with pytest.raises(ConfigError, match=r"mine\.toml is not TOML"):
+        load_space(file)
+    file.write_text(f"[network]\nwidth = {'1' * 5000}\n")
+    with pytest.raises(ConfigError, match=r"mine\.toml is not TOML: Exceeds the limit"):
         load_space(file)
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="not UTF-8"):
@@ -170,6 +194,28 @@ def test_float_ranges() -> None:
     assert not domain.contains(2)
     assert parse_domain({"low": 1.0, "high": 2.0}, float, "x").size == float("inf")
     assert Choice((1, 2)).single is None
+
+
+@pytest.mark.parametrize(
+    ("high", "step", "values"),
+    [
+        (0.3, 0.1, (0.0, 0.1, 0.2, 0.3)),
+        (0.35, 0.1, (0.0, 0.1, 0.2, 0.3)),
+        (0.7, 0.35, (0.0, 0.35, 0.7)),
+        (0.9999999999, 0.3333333333333, (0.0, 0.3333333333333, 0.6666666666666)),
+    ],
+)
+def test_steps_end_where_decimal_numbers_do(high: float, step: float, values: tuple[float, ...]) -> None:
+    domain = parse_domain({"low": 0, "high": high, "step": step}, float, "x")
+    assert domain.enumerate() == values
+    assert domain.size == len(values)
+    assert domain.ends == (values[0], values[-1])
+    assert all(map(domain.contains, values))
+
+
+def test_a_range_is_not_refused_for_an_end_that_no_step_reaches() -> None:
+    space = load_space("digits", ["network.depth={low=8, high=30, step=6}"])
+    assert space.choices["network.depth"].enumerate() == (8, 14, 20, 26)
 
 
 @given(

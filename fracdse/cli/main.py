@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 
@@ -64,6 +65,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; the console script's entry point."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # What a terminal of another encoding cannot show becomes '?'.
     try:
         # Outside standalone mode click returns the code of `ctx.exit(code)` instead of exiting with it.
         code = cli.main(standalone_mode=False)

@@ -56,6 +56,8 @@ def command(space: str | None, **options: Any) -> None:
 
     if options["engine"] != "ray":
         check_goes_with({"address": "--address", "cpus": "--cpus", "gpus": "--gpus"}, "--engine ray")
+    if options["resume"]:
+        check_goes_with({"earlier": "--from"}, "a new study, not with --resume")
     signal.signal(signal.SIGTERM, _interrupt)
     study, data = _resumed(space, options) if options["resume"] else _new(space, options)
     keep_command_line(study, ["fracdse", *sys.argv[1:]])
@@ -95,7 +97,7 @@ def _new(space: str | None, options: dict[str, Any]) -> tuple[Study, StudyData]:
     from fracdse.wording import number_of
 
     wanted = load_space(space or DEFAULT_SPACE, _changes(options))
-    check_sampler(options["sampler"] or wanted.search.sampler)
+    check_sampler(options["sampler"] or wanted.search.sampler, wanted)
     earlier = None if options["earlier"] is None else open_study(options["earlier"], options["storage"])
     resolved, data = prepare(wanted)
     reusable = None if earlier is None else reusable_trials(resolved, data.fingerprint, earlier)
@@ -173,15 +175,14 @@ def _ray_options(options: dict[str, Any]) -> RayShares | None:
 
 def _changes(options: dict[str, Any]) -> list[str]:
     """Return the overrides of the space that the options stand for."""
-    import json
-
     from fracdse.space import with_constraint, with_objectives
+    from fracdse.space.toml_writer import toml_value
 
     changes = list(options["changes"])
     changes += with_objectives(options["objectives"])
     changes += [with_constraint(text) for text in options["constraints"]]
     keys = {"seed": "search.seed", "device": "device", "data": "data.name"}
-    changes += [f"{key}={json.dumps(options[name])}" for name, key in keys.items() if options[name] is not None]
+    changes += [f"{key}={toml_value(options[name])}" for name, key in keys.items() if options[name] is not None]
     return changes
 
 

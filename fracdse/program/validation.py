@@ -22,9 +22,16 @@ from fracdse.program.fixed_point import (
 )
 from fracdse.program.model import SI_INPUT_BITS, GatedConvProgram, Program, SIProgram
 from fracdse.program.shapes import Shapes, classifier_shapes, conv_shapes, si_shapes, stem_shapes
-from fracdse.topology import ClassifierSpec, GatedConvSpec, PoolSpec, StemSpec, topology
+from fracdse.topology import (
+    LARGEST_WORD,
+    SMALLEST_WORD,
+    ClassifierSpec,
+    GatedConvSpec,
+    PoolSpec,
+    StemSpec,
+    topology,
+)
 
-SMALLEST_WORD, LARGEST_WORD = 6, 24
 # What a stem's shift may be multiplied by, the largest last (see `Program`'s module).
 _STEM_FACTORS = (1, 3, 15)
 # A residual word times its multiplier stays below this many bits, so that what is added to it still fits 64.

@@ -9,8 +9,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from fracdse.figures import KINDS
 from fracdse.records import TrialRecord
-from fracdse.results.table import KINDS, column_names, trial_row
+from fracdse.results.table import column_names, trial_row
 
 
 def rows_with_kinds(records: Sequence[TrialRecord]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fracdse.errors import InfeasibleError
-from fracdse.figures import Figure
+from fracdse.figures import KINDS, Figure
 from fracdse.folding import Folding, lanes_text
 from fracdse.hardware.devices import load_device
 from fracdse.hardware.folding import solve
@@ -20,7 +20,7 @@ from fracdse.results.labels import LABELS
 from fracdse.results.layers import frame_cycles, frame_note, layer_rows
 from fracdse.results.neighbours import differences, neighbours_table
 from fracdse.results.picture import bar, layer_lines
-from fracdse.results.table import KINDS, known_figures
+from fracdse.results.table import known_figures
 from fracdse.results.terminal import design_text, figure_text, number_text
 
 _RESOURCES = ("lut", "ff", "bram18", "dsp")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fracdse.design import Design
-from fracdse.figures import Figure, Kind
+from fracdse.figures import KINDS, Figure, Kind
 from fracdse.records import TrialRecord
 from fracdse.space.objectives import DIRECTIONS
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HARDWARE_COLUMNS = ("bram18", "dsp", "lut", "ff", "fps", "cycles_per_frame", "latency_us", "power_w")
-# From the weakest evidence to the strongest; a table shows a trial's strongest.
-KINDS: tuple[Kind, ...] = ("estimated", "simulated", "synthesised", "implemented", "measured")
 
 
 def objective_value(record: TrialRecord, name: str) -> float:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fracdse.design import Design
-from fracdse.errors import InfeasibleError
+from fracdse.errors import InfeasibleError, StudyError
 from fracdse.records import TrialRecord
 from fracdse.search.asking import Asked, Asker
 from fracdse.search.constraints import total_violation
-from fracdse.search.objective import AtRung, evaluate_step, stopped
+from fracdse.search.objective import BUILDABLE, AtRung, evaluate_step, stopped
 from fracdse.search.problem import Problem
 from fracdse.search.trial_facts import Outcome
 
@@ -132,17 +132,27 @@ def _rivals(own: Trainee, crew: list[Trainee]) -> list[int] | None:
 
 
 def require_feasible(records: list[TrialRecord]) -> None:
-    """Raise InfeasibleError if trials were refused because of their hardware and none is feasible.
+    """Raise an error if a search has no design to show for it because of its hardware, or because every trial failed.
 
     Raises:
-        InfeasibleError: It names the constraint that binds and the design that misses least.
+        StudyError: Every trial failed; it gives the first one's reason.
+        InfeasibleError: It names the constraint that binds and the design that misses least, or why none can be built.
     """
+    if records and all(record.state == "failed" for record in records):
+        what = f"all {len(records)} trials" if len(records) > 1 else "the trial"
+        raise StudyError(f"{what} failed. Trial {records[0].number}: {records[0].reason}")
     infeasible = [record for record in records if total_violation(record.violations) > 0]
     if not infeasible or any(record.state == "pruned" or record.feasible for record in records):
         return
-    least = min(infeasible, key=lambda record: total_violation(record.violations))
-    binding = max(least.violations, key=lambda name: least.violations[name])
     tried = f"none of {len(infeasible)} designs" if len(infeasible) > 1 else "no design"
+    buildable = [record for record in infeasible if BUILDABLE not in record.violations]
+    if not buildable:
+        raise InfeasibleError(
+            f"{tried} can be built. Trial {infeasible[0].number}: {infeasible[0].reason}",
+            hint=f"Change what the reason names. Trial {infeasible[0].number} has {_choices(infeasible[0])}.",
+        )
+    least = min(buildable, key=lambda record: total_violation(record.violations))
+    binding = max(least.violations, key=lambda name: least.violations[name])
     raise InfeasibleError(
         f"{tried} meets the constraints; '{binding}' binds. The least violating design is "
         f"{least.design.key} (trial {least.number}): {least.reason}",

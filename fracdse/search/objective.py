@@ -21,6 +21,8 @@ from fracdse.search.trial_facts import Outcome
 from fracdse.space import SearchSpace
 from fracdse.topology import topology
 
+BUILDABLE = "buildable"  # What a design misses that cannot be built at all, beside the constraints of the space.
+
 
 def check_hardware(space: SearchSpace, design: Design, gates: GateStatistics | None = None) -> Outcome:
     """Compute the hardware of a design and whether it meets the constraints; takes milliseconds.
@@ -36,7 +38,7 @@ def check_hardware(space: SearchSpace, design: Design, gates: GateStatistics | N
     except FoldingInfeasible as error:
         return Outcome("infeasible", error.message, violations={error.resource: error.excess}, seconds=_since(begin))
     except (ConfigError, InfeasibleError) as error:
-        return Outcome("infeasible", error.message, violations={"buildable": 1.0}, seconds=_since(begin))
+        return Outcome("infeasible", error.message, violations={BUILDABLE: 1.0}, seconds=_since(begin))
 
 
 def check_if_it_fits(space: SearchSpace, design: Design) -> Outcome | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -58,12 +59,8 @@ def _distribution(domain: Domain) -> BaseDistribution:
     if isinstance(domain, Choice):
         return CategoricalDistribution(domain.values)
     if isinstance(domain.low, int) and isinstance(domain.high, int):
-        step = int(domain.step or 1)
-        high = domain.low + (domain.high - domain.low) // step * step
-        return IntDistribution(domain.low, high, log=domain.log, step=step)
-    if domain.step is None:
-        return FloatDistribution(domain.low, domain.high, log=domain.log)
-    return FloatDistribution(domain.low, float(domain.enumerate()[-1]), step=domain.step)
+        return IntDistribution(domain.low, int(domain.last), log=domain.log, step=int(domain.step or 1))
+    return FloatDistribution(domain.low, domain.last, log=domain.log, step=domain.step)
 
 
 def _suggest(trial: optuna.Trial, path: str, kind: BaseDistribution) -> Value:
@@ -80,13 +77,12 @@ def _suggest(trial: optuna.Trial, path: str, kind: BaseDistribution) -> Value:
 def _draw(domain: Domain, generator: np.random.Generator) -> Value:
     if isinstance(domain, Choice):
         return domain.values[int(generator.integers(len(domain.values)))]
-    if domain.size < 1 << 20:
+    if math.isinf(domain.size):
+        low, high = domain.low, domain.high
+        drawn = np.exp(generator.uniform(np.log(low), np.log(high))) if domain.log else generator.uniform(low, high)
+        return min(max(float(drawn), low), high)
+    if domain.log:
         values = domain.enumerate()
-        if domain.log:
-            weights = np.log1p(1 / np.array(values, dtype=float))
-            return values[int(generator.choice(len(values), p=weights / weights.sum()))]
-        return values[int(generator.integers(len(values)))]
-    low, high = float(domain.low), float(domain.high)
-    drawn = float(np.exp(generator.uniform(np.log(low), np.log(high)))) if domain.log else generator.uniform(low, high)
-    drawn = min(max(drawn, low), high)
-    return round(drawn) if isinstance(domain.low, int) else float(drawn)
+        weights = np.log1p(1 / np.array(values, dtype=float))
+        return values[int(generator.choice(len(values), p=weights / weights.sum()))]
+    return domain.at(int(generator.integers(int(domain.size))))

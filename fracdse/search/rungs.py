@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fracdse.pareto import Direction, as_costs, nondominated
+from fracdse.wording import number_of
 
 FloatArray = NDArray[np.float64]
 
@@ -72,4 +73,5 @@ def verdict(own: Sequence[float], others: FloatArray, directions: Sequence[Direc
     kept = (count + 1) // 2
     if place <= kept:
         return ""
-    return f"stopped after {epoch} epochs: place {place} of {count} by front and crowding; the first {kept} go on"
+    epochs = number_of(epoch, "epoch")
+    return f"stopped after {epochs}: place {place} of {count} by front and crowding; the first {kept} go on"

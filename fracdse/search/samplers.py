@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 
@@ -25,34 +26,35 @@ def make_sampler(name: str, space: SearchSpace, seed: int, lag: int = 0) -> Base
     Raises:
         ConfigError: No sampler has that name, or it cannot search this space.
     """
-    check_sampler(name)
+    check_sampler(name, space)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return ModelSampler(space, seed, lag) if name == "model" else SAMPLERS[name](space, seed)
 
 
-def check_sampler(name: str) -> None:
-    """Raise ConfigError if no sampler is called `name`."""
+def check_sampler(name: str, space: SearchSpace) -> None:
+    """Raise ConfigError if no sampler is called `name`, or it cannot search this space."""
     if name not in SAMPLERS:
         raise ConfigError(
             f"search.sampler = {name!r} is not known{nearest(name, SAMPLERS)}", hint=f"Samplers: {', '.join(SAMPLERS)}."
+        )
+    endless = [path for path, domain in space.searched.items() if math.isinf(domain.size)]
+    if name == "grid" and endless:
+        raise ConfigError(
+            f"search.sampler = 'grid' lists every value, and {endless[0]} = {space.choices[endless[0]].to_plain()} has "
+            "no step",
+            hint="Give the range a step, or take another sampler.",
         )
 
 
 class GridSampler(WholeSpaceSampler):
     """Every design of the space once, in the order of the file; then at random."""
 
-    def __init__(self, space: SearchSpace, seed: int) -> None:
-        super().__init__(space, seed)
-        self._grid = list(all_params(space))
-
     def propose(self, study: optuna.Study, number: int, generator: np.random.Generator) -> Params:
         """Return the first design of the grid that no trial has."""
         seen = {params_key(other.params) for other in study.get_trials(deepcopy=False) if has_tried(other)}
-        for params in self._grid:
-            if params_key(params) not in seen:
-                return params
-        return self._grid[int(generator.integers(len(self._grid)))]
+        untried = (params for params in all_params(self._space) if params_key(params) not in seen)
+        return next(untried, None) or random_params(self._space, generator)
 
 
 class RandomSampler(WholeSpaceSampler):

@@ -139,8 +139,14 @@ class Study:
         found: dict[int, dict[str, HardwareFigures]] = {}
         for key, plain in self.optuna_study.user_attrs.items():
             if key.startswith(LATER_PREFIX):
-                number, kind = key.removeprefix(LATER_PREFIX).split(":", 1)
-                found.setdefault(int(number), {})[kind] = HardwareFigures.from_dict(plain)
+                try:
+                    number, kind = key.removeprefix(LATER_PREFIX).split(":", 1)
+                    found.setdefault(int(number), {})[kind] = HardwareFigures.from_dict(plain)
+                except (KeyError, TypeError, ValueError) as error:
+                    raise StudyError(
+                        f"study '{self.name}' has damaged later figures, '{key}': {error!r}",
+                        hint="Run 'fracdse study check' on it.",
+                    ) from None
         return found
 
 

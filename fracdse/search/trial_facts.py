@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -57,9 +57,14 @@ class Outcome:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Outcome:
-        """Build an outcome from what `to_dict` returned, also after a trip through JSON."""
+        """Build an outcome from what `to_dict` returned, also after a trip through JSON.
+
+        Raises:
+            KeyError: A part is missing.
+            TypeError: A part is of another type.
+        """
         hardware, gates = plain.get("hardware"), plain.get("gates")
-        return cls(
+        outcome = cls(
             state=plain["state"],
             reason=plain.get("reason", ""),
             accuracy=plain.get("accuracy"),
@@ -68,6 +73,13 @@ class Outcome:
             violations=plain.get("violations", {}),
             seconds=plain.get("seconds", {}),
         )
+        numbers = [0 if outcome.accuracy is None else outcome.accuracy]
+        numbers += [*outcome.violations.values(), *outcome.seconds.values()]
+        if outcome.state not in get_args(FinalState) or type(outcome.reason) is not str:
+            raise TypeError(f"{outcome.state!r} for the reason {outcome.reason!r} is no end of a trial")
+        if not all(type(number) in (int, float) for number in numbers):
+            raise TypeError(f"{numbers} are not all numbers")
+        return outcome
 
 
 def start_facts(design: Design, seed: int, owner: str, *, refused: bool = False) -> dict[str, Any]:

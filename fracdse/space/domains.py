@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from fracdse.design import checked_value
@@ -13,6 +15,7 @@ from fracdse.errors import ConfigError, nearest
 Value = int | float | str | bool
 
 _RANGE_KEYS = ("low", "high", "step", "log")
+_MOST_STEPS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,18 @@ class Range:
         """Number of values; infinite for floats without a step."""
         if isinstance(self.low, int) and isinstance(self.high, int):
             return (self.high - self.low) // int(self.step or 1) + 1
-        return math.inf if self.step is None else math.floor((self.high - self.low) / self.step + 1e-9) + 1
+        return math.inf if self.step is None else float(self._span // Decimal(str(self.step)) + 1)
+
+    @cached_property
+    def last(self) -> int | float:
+        """The largest value: `high`, or the last step below it, as exact as decimal numbers are."""
+        remainder = Decimal(0) if self.step is None else self._span % Decimal(str(self.step))
+        return type(self.high)(Decimal(str(self.high)) - remainder)
+
+    @property
+    def _span(self) -> Decimal:
+        """Exactly what lies between the numbers as they are written: 0.3 is three steps of 0.1."""
+        return Decimal(str(self.high)) - Decimal(str(self.low))
 
     @property
     def single(self) -> Value | None:
@@ -73,7 +87,7 @@ class Range:
     @property
     def ends(self) -> tuple[Value, ...]:
         """Values that stand for all others when a domain is checked: the ends."""
-        return (self.low, self.high)
+        return (self.low, self.last)
 
     def contains(self, value: Value) -> bool:
         """Tell whether `value` is a number of this range."""
@@ -82,7 +96,7 @@ class Range:
         if self.step is None:
             return True
         steps = (value - self.low) / self.step
-        return abs(steps - round(steps)) < 1e-9
+        return abs(steps - round(steps)) < 1e-6
 
     def enumerate(self) -> tuple[Value, ...]:
         """Return every value.
@@ -92,8 +106,11 @@ class Range:
         """
         if math.isinf(self.size):
             raise ConfigError(f"the range {self.low} to {self.high} has no step, so its values cannot be listed")
-        step = self.step or 1
-        return tuple(self.low + index * step for index in range(int(self.size)))
+        return tuple(self.at(index) for index in range(int(self.size)))
+
+    def at(self, index: int) -> int | float:
+        """Return the value `index` steps above the lowest; rounding takes none above the last."""
+        return min(self.low + index * (self.step or 1), self.last)
 
     def to_plain(self) -> Any:
         """Return the domain as the file writes it."""
@@ -150,6 +167,8 @@ def _parse_range(raw: Mapping[str, Any], hint: Any, path: str) -> Range:
         raise ConfigError(f"{path}: the range is upside down, low = {low} is above high = {high}")
     if step is not None and not (math.isfinite(step) and step > 0):
         raise ConfigError(f"{path}.step = {step} must be above 0")
+    if step is not None and (high - low) / step > _MOST_STEPS:
+        raise ConfigError(f"{path}.step = {step} makes more than {_MOST_STEPS:,} steps from {low} to {high}")
     if log and low <= 0:
         raise ConfigError(f"{path}.low = {low} must be above 0 where log = true")
     if log and step is not None:

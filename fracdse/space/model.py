@@ -229,6 +229,11 @@ def _check_values(space: SearchSpace) -> None:
     """Raise ConfigError for a value that no design may have, whatever the other fields are."""
     if space.data.image is not None and space.data.classes is None and space.data.name not in IMAGE_FORMATS:
         raise ConfigError("data.classes is missing; it is needed beside data.image")
+    if _lacks_rate(space):
+        raise ConfigError(
+            "accelerator.folding = 'smallest at fps' has no rate to reach",
+            hint='Give accelerator.fps, or a constraint such as fps = ">= 1000".',
+        )
     known = space if space.image is not None else space.with_image(IMAGE_FORMATS["cifar10"])
     first: dict[str, Value] = {path: domain.ends[0] for path, domain in space.searched.items()}
     for path, domain in space.choices.items():
@@ -238,3 +243,14 @@ def _check_values(space: SearchSpace) -> None:
             except ConfigError as error:
                 if error.message.startswith(f"{path} "):
                     raise
+
+
+def _lacks_rate(space: SearchSpace) -> bool:
+    """Tell whether a folding is to reach a rate that neither accelerator.fps nor a constraint states."""
+    names = ("folding", "architecture", "fps")
+    folding, architecture, fps = (space.choices.get(f"accelerator.{name}") for name in names)
+    if folding is None or "smallest at fps" not in folding.ends:
+        return False
+    if architecture is not None and "dataflow" not in architecture.ends:
+        return False
+    return not any(fps.ends) if fps is not None else not space._goals().get("fps")

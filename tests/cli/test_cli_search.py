@@ -186,9 +186,15 @@ def test_a_worker_that_is_killed_is_replaced_and_its_trial_run_again() -> None:
         (["no-such-space"], 2, "there is no search space 'no-such-space'"),
         (["--sampler", "TPEE"], 2, r"did you mean 'TPE'\?"),
         (["--sampler", "tpe"], 2, r"did you mean 'TPE'\?"),
+        (
+            ["--sampler", "grid", "--set", "network.gate_threshold={low=0, high=1}"],
+            2,
+            "gate_threshold = .* has no step",
+        ),
         (["--constraint", "foo<=0.8"], 2, "--constraint foo: unknown constraint 'foo'"),
         (["--device", "ultra96"], 2, "ultra96"),
-        (["--data", "/nowhere"], 1, "/nowhere"),
+        (["--data", "/nowhere"], 1, "no data set '/nowhere'"),
+        (["--data", "fotos 📷"], 1, "no data set 'fotos 📷'"),
         (["--resume"], 1, "there is no study"),
         (
             ["--constraint", "dsp<=1", "--trials", "2", *TINY],
@@ -210,6 +216,16 @@ def test_bad_input_gets_a_clear_error(
     assert re.search(said, errors), errors
     assert "Traceback" not in errors
     assert output == ""
+    assert code == 3 or not Path("results").exists()
+
+
+def test_a_terminal_that_cannot_show_every_character_gets_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    create_study("night", parse_space({}, "none"))
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    ended = fracdse("report")
+    assert ended.returncode == 0, ended.stderr
+    assert "Study night: 0 trials" in ended.stdout
+    assert "?????" in ended.stdout
 
 
 def test_results_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> None:

@@ -142,3 +142,17 @@ def test_a_warm_start_that_is_refused_leaves_no_study(run: Run, changes: list[st
     assert (code, out) == (1, "")
     assert re.search(said, errors), errors
     assert not Path("results/next").exists()
+
+
+@pytest.mark.usefixtures("night")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["show", "0", "night", "--by", "lut"], "--by goes with 'best'"),
+        (["search", "--resume", "--from", "day"], "--from goes with a new study, not with --resume"),
+    ],
+)
+def test_options_of_another_use_are_refused(run: Run, arguments: list[str], said: str) -> None:
+    code, out, errors = run(*arguments)
+    assert (code, out) == (2, "")
+    assert said in errors

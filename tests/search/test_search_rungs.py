@@ -48,6 +48,7 @@ def test_few_trials_are_not_compared() -> None:
     assert verdict([0.0, 9.0], np.array([[1.0, 1.0]] * 2), DIRECTIONS, 3) == ""
     said = verdict([0.0, 9.0], np.array([[1.0, 1.0]] * 3), DIRECTIONS, 3)
     assert said == "stopped after 3 epochs: place 4 of 4 by front and crowding; the first 2 go on"
+    assert verdict([0.0, 9.0], np.array([[1.0, 1.0]] * 3), DIRECTIONS, 1).startswith("stopped after 1 epoch: place 4")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -66,7 +67,7 @@ def test_a_search_stops_trials_at_rungs(workers: int, tiny_data: StudyData) -> N
     assert len(records) == 8
     stopped = [record for record in records if record.state == "pruned"]
     assert stopped
-    assert all("epochs: place" in record.reason and record.accuracy is not None for record in stopped)
+    assert all(": place" in record.reason and record.accuracy is not None for record in stopped)
     trials = study.optuna_study.get_trials()
     assert all("1" in trials[record.number].user_attrs[RUNGS] for record in records)
     assert any(record.state == "complete" and "2" in trials[record.number].user_attrs[RUNGS] for record in records)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.trial import create_trial
 
 from fracdse.errors import InfeasibleError, StudyError
 from fracdse.figures import Figure
@@ -19,11 +20,12 @@ from fracdse.search.journal import JOURNAL_NAME
 from fracdse.search.locks import DriverLock
 from fracdse.search.loop import Budget, require_feasible
 from fracdse.search.objective import check_hardware
+from fracdse.search.params import suggest
 from fracdse.search.problem import StudyData
 from fracdse.search.resuming import requeue_interrupted
 from fracdse.search.samplers import SAMPLERS, make_sampler
 from fracdse.search.study import Study, create_study, list_studies, open_study, unused_name
-from fracdse.search.trial_facts import VOID
+from fracdse.search.trial_facts import VOID, to_record
 from fracdse.space import SearchSpace, load_space
 
 TINY = ("proxy.epochs=1", "data.samples=120", "network.depth=8", "network.width=[4, 8]", "search.workers=1")
@@ -153,6 +155,29 @@ def test_damaged_studies_say_so(tiny_space: SearchSpace, tiny_data: StudyData) -
         open_study("broken")
 
 
+def test_damaged_facts_of_a_trial_are_named(tiny_space: SearchSpace, tiny_data: StudyData) -> None:
+    study = create_study("broken", tiny_space)
+    run(study, tiny_data, 1)
+    trial = study.optuna_study.trials[0]
+    sound = trial.user_attrs["result"]
+    lut = sound["hardware"]["lut"]
+    study.optuna_study.set_user_attr("later:0:simulated", sound["hardware"])
+    assert study.records()[0].later
+    for damaged in (
+        sound | {"accuracy": ["0.9"]},
+        sound | {"state": "finished"},
+        sound | {"reason": 5},
+        sound | {"seconds": {"training": "long"}},
+        sound | {"hardware": sound["hardware"] | {"lut": lut | {"low": "few"}}},
+        sound | {"hardware": sound["hardware"] | {"lut": lut | {"kind": "guessed"}}},
+    ):
+        with pytest.raises(StudyError, match="of the study is damaged: TypeError"):
+            to_record(create_trial(values=trial.values, user_attrs=trial.user_attrs | {"result": damaged}), {})
+    study.optuna_study.set_user_attr("later:0:simulated", {"lut": lut})
+    with pytest.raises(StudyError, match="damaged later figures, 'later:0:simulated'"):
+        study.records()
+
+
 def test_a_torn_last_line_is_set_aside(tiny_space: SearchSpace, tiny_data: StudyData) -> None:
     study = create_study("torn", tiny_space)
     run(study, tiny_data, 1)
@@ -213,6 +238,17 @@ def test_the_grid_lists_the_space(tiny_data: StudyData) -> None:
     assert [record.params["network.thermometer_resolution"] for record in study.records()] == [16, 32, 64]
 
 
+def test_a_grid_of_millions_is_not_listed_before_its_first_design() -> None:
+    changes = ["network.width={low=1, high=1000}", "network.gate_threshold={low=-60, high=60, step=0.01}"]
+    space = load_space("digits", changes)
+    assert space.size > 1e8
+    sampler = make_sampler("grid", space, seed=1)
+    study = optuna.create_study(directions=list(space.objectives.values()), sampler=sampler)
+    asked = [suggest(study.ask(), space) for _ in range(2)]
+    assert asked[0] != asked[1]
+    assert {params["network.width"] for params in asked} == {1}
+
+
 @pytest.mark.parametrize("name", sorted(SAMPLERS))
 def test_every_sampler_searches(name: str, tiny_space: SearchSpace, tiny_data: StudyData) -> None:
     study = create_study("sampled", tiny_space)
@@ -232,6 +268,17 @@ def test_nothing_feasible_names_what_binds(tiny_data: StudyData) -> None:
     assert caught.value.exit_code == 3
 
 
+def test_designs_that_cannot_be_built_are_said_to_miss_no_constraint(tiny_data: StudyData) -> None:
+    space = load_space("digits", ["network.body=['resnet18', 'mobilenet']", "network.depth=8", "network.width=4"])
+    study = create_study("unbuildable", space)
+    run(study, tiny_data, 2, "random")
+    said = r"none of 2 designs can be built\. Trial 0: .* stride 2 of layer"
+    with pytest.raises(InfeasibleError, match=said) as caught:
+        require_feasible(study.records())
+    assert "network.body = " in caught.value.hint
+    assert "Relax" not in caught.value.hint
+
+
 def test_a_failing_trial_is_recorded_and_the_search_goes_on(tiny_data: StudyData) -> None:
     space = load_space("digits", [*TINY, "proxy.batch_size=2", "proxy.learning_rate=10.0", "network.batch_norm=false"])
     study = create_study("nan", space)
@@ -241,6 +288,15 @@ def test_a_failing_trial_is_recorded_and_the_search_goes_on(tiny_data: StudyData
         if record.state == "failed":
             assert "loss" in record.reason
             assert record.accuracy is None
+
+
+def test_a_search_of_failed_trials_alone_has_failed(tiny_data: StudyData) -> None:
+    study = create_study("nothing", load_space("digits", [*TINY, "proxy.teacher=nowhere", "proxy.logit_weight=1"]))
+    run(study, tiny_data, 2)
+    records = study.records()
+    with pytest.raises(StudyError, match=r"all 2 trials failed\. Trial 0: 'nowhere' holds no network"):
+        require_feasible(records)
+    require_feasible([records[0], replace(records[1], state="pruned")])
 
 
 def test_later_figures_are_kept_by_kind(tiny_space: SearchSpace, tiny_data: StudyData) -> None:
