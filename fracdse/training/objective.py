@@ -13,6 +13,7 @@ from fracdse.network.network import FractionalNetwork
 from fracdse.topology import block_shapes
 from fracdse.training.losses import block_loss, label_loss, logit_loss, stages, threshold_loss
 from fracdse.training.recipe import Recipe
+from fracdse.training.step_graph import beside, new_stream
 
 _STAGE_WISE_SHARE = 0.5
 
@@ -70,9 +71,8 @@ class Objective:
                 yield
                 return
             if self._beside is None:
-                self._beside = torch.cuda.Stream(images.device)  # type: ignore[no-untyped-call]
-            self._beside.wait_stream(torch.cuda.current_stream(images.device))
-            with torch.cuda.stream(self._beside):
+                self._beside = new_stream(images.device)
+            with beside(self._beside):
                 yield
 
     def _with_thresholds(self, network: FractionalNetwork, loss: Tensor) -> Tensor:

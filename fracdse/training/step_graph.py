@@ -29,7 +29,7 @@ class GraphedStep:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._stream = _new_stream(device) if device.type == "cuda" else None
+        self._stream = new_stream(device) if device.type == "cuda" else None
         self.forget()
 
     def forget(self) -> None:
@@ -79,9 +79,8 @@ def in_batches(function: Callable[[Tensor], Tensor], values: Tensor, size: int) 
     whole = [part for part in parts if len(part) == size]
     if not values.is_cuda or len(whole) < _WARM_UP_STEPS:
         return torch.cat([function(part) for part in parts])
-    stream = _new_stream(values.device)
-    stream.wait_stream(torch.cuda.current_stream(values.device))
-    with torch.cuda.stream(stream):
+    stream = new_stream(values.device)
+    with beside(stream):
         with _recording:
             function(whole[0])
             given = whole[0].clone()
@@ -99,8 +98,17 @@ def in_batches(function: Callable[[Tensor], Tensor], values: Tensor, size: int) 
     return everything
 
 
-def _new_stream(device: torch.device) -> torch.cuda.Stream:
+def new_stream(device: torch.device) -> torch.cuda.Stream:
+    """Return a stream of a GPU on which work is queued beside that of others."""
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def beside(stream: torch.cuda.Stream) -> Iterator[None]:
+    """Queue the GPU's work inside the block on a stream, after all that the current one has been given so far."""
+    stream.wait_stream(torch.cuda.current_stream(stream.device))
+    with torch.cuda.stream(stream):
+        yield
 
 
 def _record(work: Callable[[], object], stream: torch.cuda.Stream) -> torch.cuda.CUDAGraph:

@@ -12,9 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fracdse.network.fused.launch import can_fuse
+from fracdse.network.fused.launch import can_fuse, pixel_tile
 
-_TILE_ELEMENTS = 4096
 _MOST_PIXELS = 4096  # of an image: one program holds all of them
 
 
@@ -50,7 +49,7 @@ class _AttentionDistance(torch.autograd.Function):
         d_power, d_x = torch.empty_like(power), torch.empty_like(x)
         arguments = (gradients[0], power, wanted, d_power, 1 / len(power))
         attention_kernels.map_distance_backward[(len(x),)](*arguments, **ctx.size)
-        size = _tile(x)
+        size = pixel_tile(x.shape[1])
         grid = (-(-len(power) // size["ROWS"]),)
         attention_kernels.channel_power_backward[grid](x, d_power, d_x, len(power), **size)
         return d_x, None
@@ -66,12 +65,7 @@ def _channel_power(x: Tensor) -> Tensor:
     """Return p (N·H·W,)."""
     from fracdse.network.fused import attention_kernels
 
-    pixels, size = x.numel() // x.shape[1], _tile(x)
+    pixels, size = x.numel() // x.shape[1], pixel_tile(x.shape[1])
     power = x.new_empty(pixels)
     attention_kernels.channel_power[(-(-pixels // size["ROWS"]),)](x, power, pixels, **size)
     return power
-
-
-def _tile(x: Tensor) -> dict[str, int]:
-    width = 1 << (x.shape[1] - 1).bit_length()
-    return {"CHANNELS": x.shape[1], "WIDTH": width, "ROWS": max(1, _TILE_ELEMENTS // width)}

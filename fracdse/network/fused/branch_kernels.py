@@ -10,7 +10,7 @@ Gradients of parameters are left as one row a program in `partial`, a parameter 
 import triton
 import triton.language as tl
 
-from fracdse.network.fused.conv_kernels import _source
+from fracdse.network.fused.conv_kernels import _source, _target, _weights
 from fracdse.network.fused.kernels import _FINISH_ROWS, _exp2
 
 
@@ -27,20 +27,46 @@ def _nearest_whole(x):
 
 
 @triton.jit
-def _rounded(x, step, LOWEST: tl.constexpr, HIGHEST: tl.constexpr, QUANTISED: tl.constexpr):
+def _signal(x, offsets, inside, step, LOWEST: tl.constexpr, HIGHEST: tl.constexpr, QUANTISED: tl.constexpr):
+    """Return a stored signal as it is used: rounded, if QUANTISED; 0 where not `inside`."""
+    value = tl.load(x + offsets, mask=inside, other=0.0)
     if QUANTISED:
         size = tl.load(step)
-        x = _nearest_whole(tl.minimum(tl.maximum(x / size, LOWEST), HIGHEST)) * size
-    return x
+        value = _nearest_whole(tl.minimum(tl.maximum(value / size, LOWEST), HIGHEST)) * size
+    return value
 
 
 @triton.jit
-def _passed(gradient, x, step, LOWEST: tl.constexpr, HIGHEST: tl.constexpr, QUANTISED: tl.constexpr):
-    """Return the gradient of x where rounding it clamped nothing, and 0 elsewhere."""
+def _passed(
+    gradient, x, offsets, inside, step, LOWEST: tl.constexpr, HIGHEST: tl.constexpr, QUANTISED: tl.constexpr
+):  # fmt: skip
+    """Return the gradient of a stored signal where rounding it clamped nothing, and 0 elsewhere."""
     if QUANTISED:
-        level = _nearest_whole(tl.minimum(tl.maximum(x / tl.load(step), LOWEST - 1), HIGHEST + 1))
+        value = tl.load(x + offsets, mask=inside, other=0.0)
+        level = _nearest_whole(tl.minimum(tl.maximum(value / tl.load(step), LOWEST - 1), HIGHEST + 1))
         gradient = tl.where((level >= LOWEST) & (level <= HIGHEST), gradient, 0.0)
     return gradient
+
+
+@triton.jit
+def _leave_largest(partial, values, inside):
+    magnitude = tl.max(tl.where(inside, tl.abs(values), 0.0), axis=1)
+    tl.store(partial + tl.program_id(0), tl.max(magnitude, axis=0))
+
+
+@triton.jit
+def _add_tap(
+    total, values, weight, lanes, real, tap, DEPTHWISE: tl.constexpr, LOW: tl.constexpr,
+    W_OWN: tl.constexpr, W_TO: tl.constexpr, W_FROM: tl.constexpr, W_TAP: tl.constexpr,
+):  # fmt: skip
+    """Return `total` with the products of one tap: of a lane with its own weight, or from every lane to every one."""
+    if DEPTHWISE:
+        total += values * tl.load(weight + lanes * W_OWN + tap * W_TAP, mask=real, other=0.0)[None, :]
+    else:
+        both = real[:, None] & real[None, :]
+        w = _weights(weight, lanes[None, :], lanes[:, None], tap, both, W_TO, W_FROM, W_TAP, False, LOW)
+        total = tl.dot(values.to(LOW), w, total)
+    return total
 
 
 @triton.jit
@@ -108,11 +134,10 @@ def mix(
     for start in range(0, INS, IN_BLOCK):
         ins = start + tl.arange(0, IN_BLOCK)
         inside = (rows < pixels)[:, None] & (ins < INS)[None, :]
-        value = tl.load(x + rows[:, None] * INS + ins[None, :], mask=inside, other=0.0)
-        value = _rounded(value, step, LOWEST, HIGHEST, QUANTISED)
+        value = _signal(x, rows[:, None] * INS + ins[None, :], inside, step, LOWEST, HIGHEST, QUANTISED)
         real = (ins < INS)[:, None] & (outs < OUTS)[None, :]
-        w = tl.load(weight + outs[None, :] * INS + ins[:, None], mask=real, other=0.0)
-        total = tl.dot(value.to(LOW), w.to(LOW), total)
+        w = _weights(weight, outs[None, :], ins[:, None], 0, real, INS, 1, 0, False, LOW)
+        total = tl.dot(value.to(LOW), w, total)
     constant = tl.load(bias + outs, mask=outs < OUTS, other=0.0)
     if ROUNDED_BIAS:
         grid = tl.minimum(tl.load(step) * tl.load(weight_step), _covering_step(tl.load(following), HIGHEST))
@@ -123,8 +148,7 @@ def mix(
     if ONTO:
         total += tl.load(onto + offsets, mask=inside, other=0.0)
     else:
-        magnitude = tl.max(tl.where(inside, tl.abs(total), 0.0), axis=1)
-        tl.store(partial + tl.program_id(0), tl.max(magnitude, axis=0))
+        _leave_largest(partial, total, inside)
     tl.store(y + offsets, total, mask=inside)
 
 
@@ -144,11 +168,11 @@ def mix_backward(
         inside = (rows < pixels)[:, None] & (outs < OUTS)[None, :]
         g = tl.load(gradient + rows[:, None] * OUTS + outs[None, :], mask=inside, other=0.0)
         real = (outs < OUTS)[:, None] & (ins < INS)[None, :]
-        w = tl.load(weight + outs[:, None] * INS + ins[None, :], mask=real, other=0.0)
-        d = tl.dot(g.to(LOW), w.to(LOW), d)
+        w = _weights(weight, outs[:, None], ins[None, :], 0, real, INS, 1, 0, False, LOW)
+        d = tl.dot(g.to(LOW), w, d)
     inside = (rows < pixels)[:, None] & (ins < INS)[None, :]
     offsets = rows[:, None] * INS + ins[None, :]
-    d = _passed(d, tl.load(x + offsets, mask=inside, other=0.0), step, LOWEST, HIGHEST, QUANTISED)
+    d = _passed(d, x, offsets, inside, step, LOWEST, HIGHEST, QUANTISED)
     if ONTO:
         d += tl.load(onto + offsets, mask=inside, other=0.0)
     tl.store(d_x + offsets, d, mask=inside)
@@ -171,8 +195,7 @@ def mix_weight_gradient(
         inside = (rows < pixels)[:, None] & (outs < OUTS)[None, :]
         g = tl.load(gradient + rows[:, None] * OUTS + outs[None, :], mask=inside, other=0.0)
         inside = (rows < pixels)[:, None] & (ins < INS)[None, :]
-        value = tl.load(x + rows[:, None] * INS + ins[None, :], mask=inside, other=0.0)
-        value = _rounded(value, step, LOWEST, HIGHEST, QUANTISED)
+        value = _signal(x, rows[:, None] * INS + ins[None, :], inside, step, LOWEST, HIGHEST, QUANTISED)
         d_weight = tl.dot(tl.trans(g.to(LOW)), value.to(LOW), d_weight)
         d_bias += tl.sum(g, axis=0)
     row = partial + tl.program_id(0) * parameters
@@ -198,17 +221,10 @@ def interact(
     for tap in range(9):
         pixel, there = _source(rows, pixels, tap, OUT_HEIGHT, OUT_WIDTH, HEIGHT, WIDTH, STRIDE, 3)
         inside = there[:, None] & real[None, :]
-        value = tl.load(a + pixel[:, None] * LANES + lanes[None, :], mask=inside, other=0.0)
-        value = _rounded(value, step, LOWEST, HIGHEST, QUANTISED)
-        if DEPTHWISE:
-            total += value * tl.load(weight + lanes * W_OUT + tap * W_TAP, mask=real, other=0.0)[None, :]
-        else:
-            places = lanes[None, :] * W_OUT + lanes[:, None] * W_IN + tap * W_TAP
-            w = tl.load(weight + places, mask=real[:, None] & real[None, :], other=0.0)
-            total = tl.dot(value.to(LOW), w.to(LOW), total)
+        value = _signal(a, pixel[:, None] * LANES + lanes[None, :], inside, step, LOWEST, HIGHEST, QUANTISED)
+        total = _add_tap(total, value, weight, lanes, real, tap, DEPTHWISE, LOW, W_OUT, W_OUT, W_IN, W_TAP)
     inside = (rows < pixels)[:, None] & real[None, :]
-    magnitude = tl.max(tl.where(inside, tl.abs(total), 0.0), axis=1)
-    tl.store(partial + tl.program_id(0), tl.max(magnitude, axis=0))
+    _leave_largest(partial, total, inside)
     tl.store(b + rows[:, None] * LANES + lanes[None, :], total, mask=inside)
 
 
@@ -224,25 +240,15 @@ def interact_backward(
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     lanes = tl.arange(0, BLOCK)
     real = lanes < LANES
-    image, rest = rows // (HEIGHT * WIDTH), rows % (HEIGHT * WIDTH)
     d = tl.zeros((ROWS, BLOCK), dtype=tl.float32)
     for tap in range(9):
-        y, across = rest // WIDTH + 1 - tap // 3, rest % WIDTH + 1 - tap % 3
-        there = (rows < pixels) & (y >= 0) & (y < OUT_HEIGHT * STRIDE) & (across >= 0) & (across < OUT_WIDTH * STRIDE)
-        if STRIDE > 1:
-            there = there & (y % STRIDE == 0) & (across % STRIDE == 0)
-        pixel = (image * OUT_HEIGHT + y // STRIDE) * OUT_WIDTH + across // STRIDE
+        pixel, there = _target(rows, pixels, tap, OUT_HEIGHT, OUT_WIDTH, HEIGHT, WIDTH, STRIDE, 3)
         inside = there[:, None] & real[None, :]
         g = tl.load(gradient + pixel[:, None] * LANES + lanes[None, :], mask=inside, other=0.0)
-        if DEPTHWISE:
-            d += g * tl.load(weight + lanes * W_OUT + tap * W_TAP, mask=real, other=0.0)[None, :]
-        else:
-            places = lanes[:, None] * W_OUT + lanes[None, :] * W_IN + tap * W_TAP
-            w = tl.load(weight + places, mask=real[:, None] & real[None, :], other=0.0)
-            d = tl.dot(g.to(LOW), w.to(LOW), d)
+        d = _add_tap(d, g, weight, lanes, real, tap, DEPTHWISE, LOW, W_OUT, W_IN, W_OUT, W_TAP)
     inside = (rows < pixels)[:, None] & real[None, :]
     offsets = rows[:, None] * LANES + lanes[None, :]
-    d = _passed(d, tl.load(a + offsets, mask=inside, other=0.0), step, LOWEST, HIGHEST, QUANTISED)
+    d = _passed(d, a, offsets, inside, step, LOWEST, HIGHEST, QUANTISED)
     tl.store(d_a + offsets, d, mask=inside)
 
 
@@ -264,8 +270,7 @@ def interaction_weight_gradient(
         rows = start + tl.arange(0, ROWS)
         pixel, there = _source(rows, pixels, tap, OUT_HEIGHT, OUT_WIDTH, HEIGHT, WIDTH, STRIDE, 3)
         inside = there[:, None] & real[None, :]
-        value = tl.load(a + pixel[:, None] * LANES + lanes[None, :], mask=inside, other=0.0)
-        value = _rounded(value, step, LOWEST, HIGHEST, QUANTISED)
+        value = _signal(a, pixel[:, None] * LANES + lanes[None, :], inside, step, LOWEST, HIGHEST, QUANTISED)
         g = tl.load(gradient + rows[:, None] * LANES + lanes[None, :], mask=inside, other=0.0)
         if DEPTHWISE:
             d_own += tl.sum(g * value, axis=0)

@@ -40,6 +40,19 @@ def _source(rows, pixels, tap, OUT_HEIGHT: tl.constexpr, OUT_WIDTH: tl.constexpr
 
 
 @triton.jit
+def _target(rows, pixels, tap, OUT_HEIGHT: tl.constexpr, OUT_WIDTH: tl.constexpr, HEIGHT: tl.constexpr,
+            WIDTH: tl.constexpr, STRIDE: tl.constexpr, KERNEL: tl.constexpr):  # fmt: skip
+    """Return the output pixel that reads each input pixel by a tap, and whether there is one; inverse to `_source`."""
+    image, rest = rows // (HEIGHT * WIDTH), rows % (HEIGHT * WIDTH)
+    y = rest // WIDTH + KERNEL // 2 - tap // KERNEL
+    x = rest % WIDTH + KERNEL // 2 - tap % KERNEL
+    there = (rows < pixels) & (y >= 0) & (y < OUT_HEIGHT * STRIDE) & (x >= 0) & (x < OUT_WIDTH * STRIDE)
+    if STRIDE > 1:
+        there = there & (y % STRIDE == 0) & (x % STRIDE == 0)
+    return (image * OUT_HEIGHT + y // STRIDE) * OUT_WIDTH + x // STRIDE, there
+
+
+@triton.jit
 def two_bits(x, bits, count, BLOCK: tl.constexpr):
     """Write the leading bits of x, then its trailing bits, as ±1."""
     index = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
@@ -103,18 +116,12 @@ def input_gradient(
     """Write the gradient of x: inside (−1, 1) if CLIPPED, plus d_total if the shortcut is the IDENTITY."""
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     ins = tl.program_id(1) * IN_BLOCK + tl.arange(0, IN_BLOCK)
-    image, rest = rows // (HEIGHT * WIDTH), rows % (HEIGHT * WIDTH)
     d = tl.zeros((ROWS, IN_BLOCK), dtype=tl.float32)
     chunks: tl.constexpr = (OUTS + OUT_BLOCK - 1) // OUT_BLOCK
     for step in range(KERNEL * KERNEL * chunks):
         tap = step // chunks
         outs = (step % chunks) * OUT_BLOCK + tl.arange(0, OUT_BLOCK)
-        y = rest // WIDTH + KERNEL // 2 - tap // KERNEL
-        across = rest % WIDTH + KERNEL // 2 - tap % KERNEL
-        there = (rows < pixels) & (y >= 0) & (y < OUT_HEIGHT * STRIDE) & (across >= 0) & (across < OUT_WIDTH * STRIDE)
-        if STRIDE > 1:
-            there = there & (y % STRIDE == 0) & (across % STRIDE == 0)
-        pixel = (image * OUT_HEIGHT + y // STRIDE) * OUT_WIDTH + across // STRIDE
+        pixel, there = _target(rows, pixels, tap, OUT_HEIGHT, OUT_WIDTH, HEIGHT, WIDTH, STRIDE, KERNEL)
         inside = there[:, None] & (outs < OUTS)[None, :]
         g = tl.load(d_sums + pixel[:, None] * OUTS + outs[None, :], mask=inside, other=0.0).to(LOW)
         real = (outs < OUTS)[:, None] & (ins < INS)[None, :]

@@ -31,6 +31,12 @@ def can_fuse(x: Tensor, channels: int = 1) -> bool:
     return on_gpu and x.dtype == torch.float32 and fits and _has_triton()
 
 
+def pixel_tile(channels: int) -> dict[str, int]:
+    """Return what a program of a pointwise kernel works on: so many whole pixels of so many channels."""
+    width = 1 << (channels - 1).bit_length()
+    return {"CHANNELS": channels, "WIDTH": width, "ROWS": max(1, _TILE_ELEMENTS // width)}
+
+
 @dataclass(frozen=True)
 class NormAndShifts:
     """A batch norm, whether its scale is a power of two, and the shifts that it takes in before and after itself."""
@@ -56,10 +62,8 @@ class MapKernels:
         self._pixels = self._elements // self._channels
         self._device = like.device
         self._flags = {"GATED": gated, "BINARY": binary, "CLIP": clip}
-        width = 1 << (self._channels - 1).bit_length()
-        rows = max(1, _TILE_ELEMENTS // width)
-        self._size = {"CHANNELS": self._channels, "WIDTH": width, "ROWS": rows}
-        self._programs = -(-self._pixels // rows)
+        self._size = pixel_tile(self._channels)
+        self._programs = -(-self._pixels // self._size["ROWS"])
 
     def onto_base(
         self, sums: Tensor, threshold: Tensor, norm: Tensor, slope: Tensor, base: Tensor, total: Tensor
