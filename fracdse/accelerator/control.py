@@ -8,13 +8,12 @@ RESET returns the data path and the counters to their state after reset and ends
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from fracdse.accelerator.axi_lite import AXI_LITE, AxiLite
+from fracdse.accelerator.compact.gate_totals import GateTotals
 from fracdse.accelerator.gate_counters import GateCounters
 from fracdse.registers import CONTROL_RESET, CONTROL_START, Register, gate_counter_address
 
@@ -24,25 +23,24 @@ class Control(wiring.Component):
 
     Args:
         build_id: 64 bits that name the design.
-        channels: Output channels of every gated convolution.
+        gates: Counters of open gates.
         classes: Logits a frame.
         frame_words: 32-bit words a frame.
 
     Members: `word_taken`, `frame_taken`: strobes of the input; `input_open`: words may be taken; `frame_done`: strobe
     of a frame's last logit; `last_frame`: the frame whose logits come out is the last of the run; `restart`: resets
-    the data path; `open_{i}`, `open_{i}_valid`: open gates of a pixel of layer i.
+    the data path; and the inputs of the counters of open gates.
     """
 
-    def __init__(self, *, build_id: int, channels: Sequence[int], classes: int, frame_words: int) -> None:
+    def __init__(self, *, build_id: int, gates: GateCounters | GateTotals, classes: int, frame_words: int) -> None:
         self._constants: dict[int, int] = {
             Register.BUILD_ID_LOW: build_id & 0xFFFF_FFFF,
             Register.BUILD_ID_HIGH: build_id >> 32,
-            Register.GATED_LAYERS: len(channels),
+            Register.GATED_LAYERS: gates.layers,
             Register.CLASSES: classes,
             Register.FRAME_WORDS: frame_words,
         }
-        self._gates = GateCounters(channels)
-        self._layers = len(channels)
+        self._gates = gates
         ports = {
             "axi": In(AXI_LITE),
             "word_taken": In(1),
@@ -52,10 +50,7 @@ class Control(wiring.Component):
             "last_frame": Out(1),
             "restart": Out(1),
         }
-        for index, count in enumerate(channels):
-            ports[f"open_{index}"] = In(range(count + 1))
-            ports[f"open_{index}_valid"] = In(1)
-        super().__init__(ports)
+        super().__init__(ports | gates.inputs)
 
     def elaborate(self, platform: object) -> Module:
         """Build the unit."""
@@ -89,9 +84,7 @@ class Control(wiring.Component):
 
         m.submodules.gates = gates = self._gates
         m.d.comb += gates.clear.eq(start | self.restart)
-        for index in range(self._layers):
-            m.d.comb += getattr(gates, f"open_{index}").eq(getattr(self, f"open_{index}"))
-            m.d.comb += getattr(gates, f"open_{index}_valid").eq(getattr(self, f"open_{index}_valid"))
+        m.d.comb += (getattr(gates, name).eq(getattr(self, name)) for name in gates.inputs)
         values: dict[int, Value | int] = {
             **self._constants,
             Register.STATUS: busy | (done << 1),
@@ -121,7 +114,7 @@ class Control(wiring.Component):
         asked = Signal()
         first = gate_counter_address(0) >> 2
         offset = Signal.like(bus.read_address)
-        is_gate = (bus.read_address >= first) & (bus.read_address < first + 2 * self._layers)
+        is_gate = (bus.read_address >= first) & (bus.read_address < first + 2 * gates.layers)
         m.d.comb += offset.eq(bus.read_address - first)
         with m.Switch(bus.read_address):
             for address, value in values.items():

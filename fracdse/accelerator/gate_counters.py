@@ -28,11 +28,11 @@ class GateCounters(wiring.Component):
     def __init__(self, channels: Sequence[int]) -> None:
         self._channels = channels
         self.slots = gate_counter_slots(len(channels))
-        ports = {"clear": In(1), "slot": Out(range(self.slots)), "total": Out(TOTAL_BITS)}
+        self.layers = len(channels)
+        self.inputs: dict[str, wiring.Member] = {}
         for index, count in enumerate(channels):
-            ports[f"open_{index}"] = In(range(count + 1))
-            ports[f"open_{index}_valid"] = In(1)
-        super().__init__(ports)
+            self.inputs |= {f"open_{index}": In(range(count + 1)), f"open_{index}_valid": In(1)}
+        super().__init__({"clear": In(1), "slot": Out(range(self.slots)), "total": Out(TOTAL_BITS), **self.inputs})
 
     def elaborate(self, platform: object) -> Module:
         """Build the unit."""

@@ -61,7 +61,7 @@ def fused_lane(
         if level == last:
             add_columns(arrivals[stage], {form.tap_column: [taps ^ rows]})
         else:
-            add_columns(arrivals[stage], {carry_column: [_carries(m, taps, rows)]})
+            add_columns(arrivals[stage], {carry_column: [carries(m, taps, rows)]})
     constant = _add_offset(m, arrivals[0], step, border, form.offset(sums), form.bits)
     return compress(m, arrivals, form.bits, constant)
 
@@ -83,7 +83,7 @@ def stored_lane(
     second = wire(m, first ^ xor_ab)
     rows = Cat(first, second, second ^ xor_bc, parity[group:])
     carry_column = form.tap_column + 1
-    columns: Columns = {carry_column: [_carries(m, taps, rows)]} if group else {}
+    columns: Columns = {carry_column: [carries(m, taps, rows)]} if group else {}
     a, b, c, rest = split(wire(m, chain.levels[1] ^ parity if group else taps ^ weights))
     add_columns(columns, {form.tap_column: [wire(m, a ^ b ^ c), rest], carry_column: [wire(m, majority(a, b, c))]})
     constant = _add_offset(m, columns, step, border, form.offset(sums), form.bits)
@@ -97,7 +97,7 @@ def encoded_weights(inverted: BitArray) -> BitArray:
     return np.concatenate([a ^ b, b ^ c, a ^ b ^ c, inverted[..., 3 * group :]], axis=-1)
 
 
-def _carries(m: Module, taps: Value, rows: Value) -> Value:
+def carries(m: Module, taps: Value, rows: Value) -> Value:
     """Return the carries of all groups of three products."""
     a, b, c, _ = split(wire(m, taps ^ rows, "products"))
     return wire(m, majority(a, b, c), "carries")

@@ -12,6 +12,7 @@ from fracdse.accelerator.classifier import Classifier
 from fracdse.accelerator.code_queue import CodeQueue
 from fracdse.accelerator.control import Control
 from fracdse.accelerator.gated_conv import GatedConv
+from fracdse.accelerator.gate_counters import GateCounters
 from fracdse.accelerator.global_pool import GlobalPool
 from fracdse.accelerator.post import Post
 from fracdse.accelerator.schedule import Schedule
@@ -97,7 +98,7 @@ def make_units(program: Program, folding: Folding, build_id: int) -> Units:
     )
     control = Control(
         build_id=build_id,
-        channels=[spec.out_channels for spec in conv_specs],
+        gates=GateCounters([spec.out_channels for spec in conv_specs]),
         classes=classifier_spec.classes,
         frame_words=stem.frame_words,
     )
