@@ -1,7 +1,7 @@
 """The blocks of a frame in order: layer, row, word of output channels, group of input channels.
 
 Describes the next block, with all that its pixels need to know of it; `advance` goes on. One table an entry of
-`fracdse.accelerator.compact.plan` and layer; they settle within `SETTLED` cycles of `advance`.
+`fracdse.accelerator.compact.plan` and layer; its rows outside the image settle within `SETTLED` cycles of `advance`, all else in one more.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fracdse.accelerator.compact.lanes import start_sum, sum_bits
 from fracdse.accelerator.compact.plan import KERNEL, SLOTS, CompactLayer, CompactPlan
 from fracdse.accelerator.pipeline import delayed
 
-SETTLED = 4
+SETTLED = 3
 
 
 class BlockOrder(wiring.Component):

@@ -1,6 +1,6 @@
 """Turns residual words into the next layer's codes, row by row, ahead of the lanes.
 
-Works in steps of four cycles, each on the words of an even and the odd column behind it. A step begins in turn 2 of the
+Works in steps of four cycles, each on the words of an even and the odd column behind it. A step begins in turn 3 of the
 feature map, reads the even word there and the odd one in turn 1, and writes four times: both digits of both. In front
 of a strided layer it takes pairs of rows, adds up the four words of each output pixel and writes their mean, the
 layer's shortcut, where the upper row's words were.
@@ -64,7 +64,7 @@ class CodeWriter(wiring.Component):
                 "fetch_address": Out(range(len(memory.words))),
                 "fetched": In(1),
                 "thresholds": In(memory.code_words * memory.width),
-                "read_address": Out(range(plan.bank_words)),
+                "code_address": Out(range(plan.bank_words)),
                 "word_read": In(data.ArrayLayout(signed(feature_bits), LANES)),
                 "write": Out(1),
                 "write_slot": Out(range(SLOTS)),
@@ -86,7 +86,7 @@ class CodeWriter(wiring.Component):
         step = Signal(self._step_layout, name="step")
         late = Signal(self._step_layout, name="late_step")
         loop = _Loop(m, self, step)
-        with m.If(self.turn == 1):
+        with m.If(self.turn == 2):
             m.d.sync += late.eq(step)
             with m.If(late.active & late.ends_rows):
                 m.d.sync += self.done_rows.eq(self.done_rows + 1 + late.strided)
@@ -111,30 +111,21 @@ class CodeWriter(wiring.Component):
         memory = self._memory
         layout = lanes_layout(memory.thresholds.fields)
         thresholds = Signal(layout, name="held_thresholds")
-        # The odd word of the step before is coded in turn 2.
-        with m.If((self.turn == 2) & new_word):
+        # The odd word of the step before is coded in turn 2, the even one of this step in turn 0.
+        with m.If((self.turn == 3) & new_word):
             m.d.sync += Value.cast(thresholds).eq(self.thresholds[: layout.size])
-        leading, trailing = (Signal(LANES, name=name) for name in ("leading", "trailing"))
+        leading, trailing, held = (Signal(LANES, name=name) for name in ("leading", "trailing", "held_trailing"))
         for lane in range(LANES):
             msb, lsb = self._digits(self.word_read[lane], thresholds[lane])
             m.d.comb += [leading[lane].eq(msb), trailing[lane].eq(lsb)]
-        odd_trailing = Signal(LANES)
-        with m.If(self.turn == 2):
-            m.d.sync += odd_trailing.eq(trailing)
-        with m.Switch(self.turn):
-            with m.Case(1):
-                m.d.sync += self.write_data.eq(trailing)
-            with m.Case(3):
-                m.d.sync += self.write_data.eq(odd_trailing)
-            with m.Default():
-                m.d.sync += self.write_data.eq(leading)
-        odd = self.turn[1]
-        of = data.View(self._step_layout, Mux(odd, Value.cast(late), Value.cast(step)))
+        of = data.View(self._step_layout, Mux(self.turn == 3, Value.cast(late), Value.cast(step)))
         m.d.sync += [
+            held.eq(trailing),
+            self.write_data.eq(Mux(self.turn[0], held, leading)),
             self.write.eq(of.active),
             self.write_slot.eq(of.slot),
             self.write_index.eq(of.index),
-            self.write_column.eq(Cat(odd, of.odd_pair)),
+            self.write_column.eq(Cat(self.turn[1], of.odd_pair)),
             self.write_half.eq(of.half),
             self.write_plane.eq(self.turn[0]),
         ]
@@ -152,7 +143,7 @@ class CodeWriter(wiring.Component):
         if "lower" in fields:
             return leading, word >= Mux(leading, upper, threshold("lower"))
         # word >= −upper is ~word < upper.
-        folded = (word ^ (~leading).replicate(self._bits)).as_signed()
+        folded = word ^ (~leading).replicate(self._bits).as_signed()
         return leading, (folded >= upper) ^ ~leading
 
     def _shortcut(self, m: Module, step: data.View, late: data.View) -> None:
@@ -168,15 +159,15 @@ class CodeWriter(wiring.Component):
             ]
         for lane in range(LANES):
             total = Signal(signed(bits), name=f"total{lane}")
-            before = Mux((self.turn == 3) & ~step.lower_row, 2, total).as_signed()
-            with m.If(self.turn[1]):
+            before = Mux((self.turn == 0) & ~step.lower_row, 2, total).as_signed()
+            with m.If(~self.turn[0]):
                 m.d.sync += total.eq(before + self.word_read[lane])
             with m.If(self.turn == 3):
                 m.d.sync += self.shortcut_data.word_select(lane, self._bits).eq(total >> 2)
 
 
 class _Loop:
-    """The loops over rows, words, pairs of columns and rows of a pair; sets `step` at the end of turn 1.
+    """The loops over rows, words, pairs of columns and rows of a pair; sets `step` at the end of turn 2.
 
     `new_word`: the step is the first of a word of channels.
     """
@@ -209,8 +200,8 @@ class _Loop:
             & (rows_used + 1 + strided <= limit)
             & ((layer == unit.at_layer) | ((layer == unit.at_layer + 1) & (rows_after <= unit.at_row)))
         )
-        m.d.comb += go.eq((unit.turn == 1) & (allowed | ~begins_rows) & (have | ~begins_word))
-        with m.If(unit.turn == 1):
+        m.d.comb += go.eq((unit.turn == 2) & (allowed | ~begins_rows) & (have | ~begins_word))
+        with m.If(unit.turn == 2):
             m.d.sync += [step.active.eq(go), self.new_word.eq(go & begins_word)]
 
         # Memory: the upper row's words, those of the present word of channels, and the codes' place.
@@ -222,7 +213,7 @@ class _Loop:
         ring = place[2:] << (plan.ring_entries - 1).bit_length() if plan.ring_rows > SLOTS else Const(0)
         with m.If(go):
             m.d.sync += [
-                unit.read_address.eq(Mux(lower, base + row_step, base) + offset),
+                unit.code_address.eq(Mux(lower, base + row_step, base) + offset),
                 step.strided.eq(strided),
                 step.lower_row.eq(lower),
                 step.ends_rows.eq(last_pair & last_word & (lower | ~strided)),

@@ -2,13 +2,13 @@
 
 A bank has one port, so its users take turns, counted by `turn`. With the post unit's words of even columns at turn 0:
 
-    turn      0                1             2                3
-    bank 0    residual read    word write    code reader      stem's word, shortcut
-    bank 1    stem's word,     code reader   residual read,   word write
-              shortcut                       stem's word
+    turn      0                1              2                3
+    bank 0    residual read    word write     stem, shortcut   code writer
+    bank 1    stem, shortcut   code writer    residual read    word write
 
-A word is read and written in the same cycle; `residual` and `word_read` follow an address by one cycle. Memories are
-256 words deep: what four LUTs hold of a bit without a multiplexer of their own.
+The stem's words come every cycle, so it takes the columns of four in the order 0, 2, 1, 3: both banks write in two
+turns. No two banks are read in the same turn: `word_read` follows an address by one cycle. Memories are 256 words deep:
+what four LUTs hold of a bit without a multiplexer of their own.
 """
 
 from __future__ import annotations
@@ -21,12 +21,8 @@ from amaranth.lib.wiring import In, Out
 from fracdse.accelerator.compact.plan import LANES, CompactPlan
 from fracdse.accelerator.compact.sequencer import PHASES
 
-CODE_TURNS = (2, 1)
-"""The turn in which each bank is the code reader's."""
-
-SHORTCUT_TURNS = (3, 0)
-"""The turn in which a pooled shortcut is written to each bank."""
-
+_CODE_TURNS = (3, 1)
+_SHORTCUT_TURNS = (2, 0)
 _PART_WORDS = 256
 
 
@@ -41,14 +37,12 @@ class FeatureMap(wiring.Component):
             {
                 "turn": In(range(PHASES)),
                 "residual_address": In(address),
-                "residual_odd": In(1),
-                "residual": Out(self._bits),
+                "code_address": In(address),
+                "word_read": Out(self._bits),
                 "write": In(1),
                 "write_odd": In(1),
                 "write_address": In(address),
                 "write_data": In(self._bits),
-                "read_address": In(address),
-                "word_read": Out(self._bits),
                 "shortcut_write": In(1),
                 "shortcut_odd": In(1),
                 "shortcut_address": In(address),
@@ -59,39 +53,35 @@ class FeatureMap(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the unit."""
         m = Module()
-        banks = [self._bank(m, bank) for bank in (0, 1)]
-        m.d.sync += self.residual.eq(Array(banks)[self.residual_odd])
-        is_code_turn = Array([self.turn == turn for turn in CODE_TURNS])
-        with m.If(is_code_turn[0] | is_code_turn[1]):
-            m.d.sync += self.word_read.eq(Array(banks)[is_code_turn[1]])
+        data = Signal(self._bits)
+        shortcuts = [
+            self.shortcut_write & (self.shortcut_odd == bank) & (self.turn == _SHORTCUT_TURNS[bank]) for bank in (0, 1)
+        ]
+        m.d.comb += data.eq(Mux(shortcuts[0] | shortcuts[1], self.shortcut_data, self.write_data))
+        (even_words, even_part), (odd_words, odd_part) = (self._bank(m, i, shortcuts[i], data) for i in (0, 1))
+        odd = self.turn[0] ^ self.turn[1]
+        words = [Mux(odd, high, low) for low, high in zip(even_words, odd_words, strict=True)]
+        m.d.sync += self.word_read.eq(Array(words)[Mux(odd, odd_part, even_part)])
         return m
 
-    def _bank(self, m: Module, bank: int) -> Value:
-        """Build one bank and return the word that it reads."""
+    def _bank(self, m: Module, bank: int, shortcut: Value, data: Value) -> tuple[list[Value], Value]:
+        """Build one bank; return the words that its parts read, and which part is meant."""
         plan = self._plan
-        write, shortcut, address = Signal(name=f"write{bank}"), Signal(name=f"shortcut{bank}"), Signal(range(plan.bank_words))
-        data = Signal(self._bits, name=f"data{bank}")
-        m.d.comb += [
-            write.eq(self.write & (self.write_odd == bank)),
-            shortcut.eq(self.shortcut_write & (self.shortcut_odd == bank) & (self.turn == SHORTCUT_TURNS[bank])),
-            address.eq(
-                Mux(
-                    write,
-                    self.write_address,
-                    Mux(
-                        self.turn == CODE_TURNS[bank],
-                        self.read_address,
-                        Mux(shortcut, self.shortcut_address, self.residual_address),
-                    ),
-                )
-            ),
-            data.eq(Mux(shortcut, self.shortcut_data, self.write_data)),
-        ]
-        parts = -(-plan.bank_words // _PART_WORDS)
+        address, write = Signal(range(plan.bank_words), name=f"address{bank}"), Signal(name=f"write{bank}")
+        m.d.comb += write.eq((self.write & (self.write_odd == bank)) | shortcut)
+        with m.Switch(self.turn):
+            with m.Case(_CODE_TURNS[bank]):
+                m.d.comb += address.eq(self.code_address)
+            with m.Case(_SHORTCUT_TURNS[bank]):
+                m.d.comb += address.eq(Mux(self.shortcut_write, self.shortcut_address, self.write_address))
+            with m.Case(2 * bank):
+                m.d.comb += address.eq(self.residual_address)
+            with m.Default():
+                m.d.comb += address.eq(self.write_address)
         inner = address[: (_PART_WORDS - 1).bit_length()]
         part = address[len(inner) :]
         words = []
-        for index in range(parts):
+        for index in range(-(-plan.bank_words // _PART_WORDS)):
             depth = min(_PART_WORDS, plan.bank_words - index * _PART_WORDS)
             memory = Memory(shape=self._bits, depth=depth, init=[], attrs={"ram_style": "distributed"})
             m.submodules[f"bank{bank}_{index}"] = memory
@@ -100,7 +90,7 @@ class FeatureMap(wiring.Component):
                 read.addr.eq(inner),
                 port.addr.eq(inner),
                 port.data.eq(data),
-                port.en.eq((write | shortcut) & (part == index)),
+                port.en.eq(write & (part == index)),
             ]
             words.append(read.data)
-        return Array(words)[part] if parts > 1 else words[0]
+        return words, part

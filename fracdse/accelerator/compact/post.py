@@ -45,7 +45,6 @@ class Post(wiring.Component):
                 "word": In(self._word),
                 "constants": In(lanes_layout(constants.fields)),
                 "residual_address": Out(range(plan.bank_words)),
-                "residual_odd": Out(1),
                 "residual": In(data.ArrayLayout(signed(feature_bits), LANES)),
                 "result": Out(data.ArrayLayout(signed(feature_bits), LANES)),
                 "result_word": Out(self._word),
@@ -64,7 +63,6 @@ class Post(wiring.Component):
         at_z = self._delayed(m, word, 1)
         m.d.comb += [
             self.residual_address.eq(at_z.residual_address),
-            self.residual_odd.eq(at_z.odd),
             Value.cast(self.result_word).eq(self._delayed(m, at_z, READ_TO_WRITE_CYCLES)),
         ]
         gates = []

@@ -166,18 +166,22 @@ class Sequencer(wiring.Component):
 
     def _pixels(self, m: Module, running: Value, take: Value, ends: Signal, block: dict[str, Signal]) -> None:
         """Step through the pixels and planes of the block at work."""
-        column = Signal.like(block["last_column"], name="pixel_column")
+        counter = Signal.like(block["last_column"], name="pixel_counter")
+        column = Signal.like(counter, name="pixel_column")
         plane = Signal()
-        last = column == block["last_column"]
+        last = counter == block["last_column"]
         m.d.comb += ends.eq(running & last & (plane | block["stem"]))
         with m.If(running):
             m.d.sync += plane.eq(~plane & ~block["stem"])
             with m.If(plane | block["stem"]):
-                m.d.sync += column.eq(column + 1)
+                m.d.sync += counter.eq(counter + 1)
         with m.If(take):
-            m.d.sync += [column.eq(0), plane.eq(0)]
+            m.d.sync += [counter.eq(0), plane.eq(0)]
         in_column = Signal(len(column) + 1)
-        first, right = column == 0, last & ~block["strided"]
+        first, right = counter == 0, last & ~block["strided"]
+        # The stem's words come every cycle: two for the even columns' bank, two for the other.
+        stem_column = Cat(counter[1], counter[0], counter[2:])
+        m.d.comb += column.eq(Mux(block["stem"], stem_column, counter))
         m.d.comb += in_column.eq(Mux(block["strided"], Cat(0, column), column))
         place = Mux(block["stem"], column, Cat(plane, column))
         m.d.sync += [

@@ -171,13 +171,12 @@ class CompactAccelerator(SystemPorts):
         control = self.units.control
         m.d.comb += [
             store.residual_address.eq(post.residual_address),
-            store.residual_odd.eq(post.residual_odd),
-            post.residual.eq(store.residual),
+            post.residual.eq(store.word_read),
             store.write.eq(post.result_word.valid),
             store.write_odd.eq(post.result_word.odd),
             store.write_address.eq(post.result_word.address),
             store.write_data.eq(post.result),
-            store.read_address.eq(writer.read_address),
+            store.code_address.eq(writer.code_address),
             writer.word_read.eq(store.word_read),
             *(
                 getattr(store, f"shortcut_{name}").eq(getattr(writer, f"shortcut_{name}"))
