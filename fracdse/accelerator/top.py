@@ -8,6 +8,7 @@ from amaranth.lib import wiring
 from fracdse.accelerator.system_ports import SystemPorts
 from fracdse.accelerator.units import LayerUnits, Units
 
+
 class Accelerator(SystemPorts):
     """Dataflow accelerator: the units that `make_units` made of a program, connected."""
 
@@ -62,4 +63,3 @@ class Accelerator(SystemPorts):
             si.valid.eq(source.valid & shortcut.ready),
             source.ready.eq(shortcut.ready & si.ready),
         ]
-

@@ -11,8 +11,8 @@ from fracdse.accelerator.activation import Activation
 from fracdse.accelerator.classifier import Classifier
 from fracdse.accelerator.code_queue import CodeQueue
 from fracdse.accelerator.control import Control
-from fracdse.accelerator.gated_conv import GatedConv
 from fracdse.accelerator.gate_counters import GateCounters
+from fracdse.accelerator.gated_conv import GatedConv
 from fracdse.accelerator.global_pool import GlobalPool
 from fracdse.accelerator.post import Post
 from fracdse.accelerator.schedule import Schedule

@@ -1,7 +1,7 @@
 """The blocks of a frame in order: layer, row, word of output channels, group of input channels.
 
 Describes the next block, with all that its pixels need to know of it; `advance` goes on. One table an entry of
-`fracdse.accelerator.compact.plan` and layer; its rows outside the image settle within `SETTLED` cycles of `advance`, all else in one more.
+`fracdse.compact_plan` and layer; its rows outside the image settle within `SETTLED` cycles of `advance`, all else in one more.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from amaranth.lib.wiring import In, Out
 
 from fracdse.accelerator.arithmetic import constant_table
 from fracdse.accelerator.compact.lanes import start_sum, sum_bits
-from fracdse.accelerator.compact.plan import KERNEL, SLOTS, CompactLayer, CompactPlan
 from fracdse.accelerator.pipeline import delayed
+from fracdse.compact_plan import KERNEL, SLOTS, CompactLayer, CompactPlan
 
 SETTLED = 3
 
@@ -151,7 +151,11 @@ class BlockOrder(wiring.Component):
         row_start, offset, residual_offset = (Signal(range(plan.bank_words)) for _ in range(3))
         in_word = Signal(range(max(layer.words for layer in plan.layers)))
         with m.If(self.advance & last_group):
-            m.d.sync += [offset.eq(offset + half), residual_offset.eq(residual_offset + half_in), in_word.eq(in_word + 1)]
+            m.d.sync += [
+                offset.eq(offset + half),
+                residual_offset.eq(residual_offset + half_in),
+                in_word.eq(in_word + 1),
+            ]
             with m.If(in_word == last_in_word):
                 m.d.sync += [residual_offset.eq(0), in_word.eq(0)]
             with m.If(last_word):

@@ -16,7 +16,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from fracdse.accelerator.compact.plan import KERNEL, LANES, SLOTS, CompactPlan
+from fracdse.compact_plan import KERNEL, LANES, SLOTS, CompactPlan
 
 
 class CodeStore(wiring.Component):

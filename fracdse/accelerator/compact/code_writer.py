@@ -19,9 +19,9 @@ from amaranth.lib.wiring import In, Out
 
 from fracdse.accelerator.arithmetic import constant_table
 from fracdse.accelerator.compact.constant_store import ConstantMemory, lanes_layout
-from fracdse.accelerator.compact.plan import LANES, SLOTS, CompactLayer, CompactPlan
 from fracdse.accelerator.compact.sequencer import PHASES
 from fracdse.accelerator.pipeline import delayed
+from fracdse.compact_plan import LANES, SLOTS, CompactLayer, CompactPlan
 
 # Rows between the one that a layer works on and the last one that the next layer's codes are made of.
 _ROWS_BEHIND = 2
@@ -177,7 +177,11 @@ class _Loop:
         self.new_word = Signal()
         layer = Signal(range(len(layers) + 1), init=1)
         row, rows_used = Signal(range(max(spec.in_rows for spec in layers))), Signal(range(plan.ring_rows + 8), init=1)
-        word, pair, lower = Signal(range(max(spec.words for spec in layers))), Signal(range(max(spec.in_columns for spec in layers) // 2)), Signal()
+        word, pair, lower = (
+            Signal(range(max(spec.words for spec in layers))),
+            Signal(range(max(spec.in_columns for spec in layers) // 2)),
+            Signal(),
+        )
         half = Signal(max(1, (plan.group // LANES - 1).bit_length()))
         strided = unit.table(m, layer, lambda spec, _: int(spec.stride == 2))
         last_row = row + strided == unit.table(m, layer, lambda spec, _: spec.in_rows - 1)
@@ -205,7 +209,9 @@ class _Loop:
             m.d.sync += [step.active.eq(go), self.new_word.eq(go & begins_word)]
 
         # Memory: the upper row's words, those of the present word of channels, and the codes' place.
-        base, offset, word_base = (Signal(range(plan.bank_words), name=name) for name in ("base", "offset", "word_base"))
+        base, offset, word_base = (
+            Signal(range(plan.bank_words), name=name) for name in ("base", "offset", "word_base")
+        )
         index = Signal((plan.store_depth // 2 - 1).bit_length(), name="group_index")
         position = Signal(range(plan.ring_rows), init=(plan.ring_rows - SLOTS) % plan.ring_rows)
         place = Signal.like(position, name="place")

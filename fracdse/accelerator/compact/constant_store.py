@@ -22,10 +22,10 @@ from fracdse.accelerator.compact.constants import (
     packed_words,
     post_constants,
 )
-from fracdse.accelerator.compact.plan import LANES
 from fracdse.accelerator.compact.weight_loader import RowReader
 from fracdse.accelerator.pipeline import delayed
 from fracdse.accelerator.rom import Rom
+from fracdse.compact_plan import LANES
 from fracdse.memories import bram18
 from fracdse.program.model import Program
 

@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from fracdse.accelerator.arithmetic import shape_of
-from fracdse.accelerator.compact.plan import LANES
+from fracdse.compact_plan import LANES
 from fracdse.errors import ConfigError
 from fracdse.program.model import GatedConvProgram, IntArray, Program
 
@@ -114,9 +114,7 @@ def code_thresholds(program: Program) -> CodeThresholds:
     return CodeThresholds(values)
 
 
-def packed_words(
-    values: dict[str, tuple[IntArray, ...]], fields: Sequence[Field], layer: int, width: int
-) -> list[int]:
+def packed_words(values: dict[str, tuple[IntArray, ...]], fields: Sequence[Field], layer: int, width: int) -> list[int]:
     """Return a layer's constants as memory words of `width` bits: for every `LANES` channels the same number of them."""
     channels = len(next(iter(values.values()))[layer])
     words = []

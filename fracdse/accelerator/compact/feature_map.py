@@ -18,8 +18,8 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from fracdse.accelerator.compact.plan import LANES, CompactPlan
 from fracdse.accelerator.compact.sequencer import PHASES
+from fracdse.compact_plan import LANES, CompactPlan
 
 _CODE_TURNS = (3, 1)
 _SHORTCUT_TURNS = (2, 0)

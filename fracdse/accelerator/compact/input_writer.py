@@ -11,9 +11,9 @@ from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from fracdse.accelerator.compact.plan import SLOTS, CompactPlan
 from fracdse.accelerator.gearbox import WORD_BYTES, Gearbox
 from fracdse.accelerator.thermometer import code_bits, is_level_on, level_code
+from fracdse.compact_plan import SLOTS, CompactPlan
 
 
 class InputWriter(wiring.Component):

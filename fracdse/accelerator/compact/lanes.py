@@ -21,13 +21,13 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from fracdse.accelerator.arithmetic import signed_bits
-from fracdse.accelerator.compact.plan import LANES, CompactLayer, CompactPlan
 from fracdse.accelerator.compact.weight_loader import edge_bits
 from fracdse.accelerator.compact.weights import level_sizes
 from fracdse.accelerator.compressor_tree import Columns, Counted, add_columns, compress
 from fracdse.accelerator.lane_counter import carries
 from fracdse.accelerator.parity_chain import ParityChain, parity_chain
 from fracdse.accelerator.pipeline import Pipeline, delayed
+from fracdse.compact_plan import LANES, CompactLayer, CompactPlan
 
 
 def start_sum(plan: CompactPlan, layer: CompactLayer, rows: int, columns: int) -> int:

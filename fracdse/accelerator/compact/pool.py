@@ -11,10 +11,10 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from fracdse.accelerator.compact.plan import LANES, CompactPlan
 from fracdse.accelerator.compact.sequencer import word_layout
 from fracdse.accelerator.global_pool import sum_bits
 from fracdse.accelerator.streams import lanes_stream
+from fracdse.compact_plan import LANES, CompactPlan
 from fracdse.program.fixed_point import rounding_half
 
 

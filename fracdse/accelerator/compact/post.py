@@ -17,9 +17,9 @@ from fracdse.accelerator.arithmetic import as_signed, saturate_word
 from fracdse.accelerator.compact.constant_store import lanes_layout
 from fracdse.accelerator.compact.constants import PostConstants
 from fracdse.accelerator.compact.lanes import Lanes
-from fracdse.accelerator.compact.plan import LANES, CompactPlan
 from fracdse.accelerator.compact.sequencer import word_layout
 from fracdse.accelerator.pipeline import Pipeline
+from fracdse.compact_plan import LANES, CompactPlan
 
 READ_TO_WRITE_CYCLES = 5
 

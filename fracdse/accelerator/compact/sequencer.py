@@ -14,8 +14,8 @@ from amaranth.lib.wiring import In, Out
 
 from fracdse.accelerator.compact.block_order import SETTLED, BlockOrder
 from fracdse.accelerator.compact.lanes import Lanes
-from fracdse.accelerator.compact.plan import KERNEL, SLOTS, CompactPlan
 from fracdse.accelerator.pipeline import delayed
+from fracdse.compact_plan import KERNEL, SLOTS, CompactPlan
 
 PHASES = 4
 
@@ -100,9 +100,7 @@ class Sequencer(wiring.Component):
         ready = Signal()
         frame_ready = ~(order.stem & order.begins_row & (order.row == 0)) | self.classifier_ready
         m.d.comb += [
-            ready.eq(
-                self.codes_ready & self.weights_ready & frame_ready & (self.constants_ready | ~order.last_group)
-            ),
+            ready.eq(self.codes_ready & self.weights_ready & frame_ready & (self.constants_ready | ~order.last_group)),
             take.eq(ready & (self.phase == PHASES - 1) & (~running | ends)),
             order.advance.eq(take),
             self.layer.eq(order.layer),

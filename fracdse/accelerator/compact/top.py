@@ -15,7 +15,6 @@ from fracdse.accelerator.compact.feature_map import FeatureMap
 from fracdse.accelerator.compact.gate_totals import GateTotals
 from fracdse.accelerator.compact.input_writer import InputWriter
 from fracdse.accelerator.compact.lanes import Lanes
-from fracdse.accelerator.compact.plan import LANES, CompactPlan, compact_plan
 from fracdse.accelerator.compact.pool import CompactPool
 from fracdse.accelerator.compact.post import Post, field_stages
 from fracdse.accelerator.compact.sequencer import PHASES, Sequencer
@@ -24,6 +23,7 @@ from fracdse.accelerator.compact.weights import weight_words
 from fracdse.accelerator.control import Control
 from fracdse.accelerator.schedule import Schedule
 from fracdse.accelerator.system_ports import SystemPorts
+from fracdse.compact_plan import LANES, CompactPlan, compact_plan
 from fracdse.program.fixed_point import classifier_weight_bits
 from fracdse.program.model import Program
 

@@ -14,11 +14,11 @@ from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from fracdse.accelerator.compact.plan import KERNEL, LANES, CompactPlan
 from fracdse.accelerator.compact.weights import level_sizes, weight_parities
 from fracdse.accelerator.compressor_tree import compress
 from fracdse.accelerator.pipeline import delayed
 from fracdse.accelerator.rom import Rom
+from fracdse.compact_plan import KERNEL, LANES, CompactPlan
 
 
 def edge_bits(plan: CompactPlan) -> int:

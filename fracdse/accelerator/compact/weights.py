@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 from amaranth.hdl import Cat, Module, Signal, Value
 
-from fracdse.accelerator.compact.plan import KERNEL, LANES, CompactPlan
 from fracdse.accelerator.lane_counter import word
 from fracdse.accelerator.parity_chain import split, triples
-from fracdse.program.model import Program, SignArray
+from fracdse.compact_plan import KERNEL, LANES, CompactPlan
+from fracdse.program.model import BoolArray, Program, SignArray
 
 
 def weight_words(program: Program, plan: CompactPlan) -> list[int]:
@@ -28,7 +28,7 @@ def weight_words(program: Program, plan: CompactPlan) -> list[int]:
     return words
 
 
-def _layer_words(weight: SignArray, negated: np.ndarray, group: int) -> list[int]:
+def _layer_words(weight: SignArray, negated: BoolArray, group: int) -> list[int]:
     """Return a layer's words; a descending channel's code is 3 − k, which negates its digits: its weights are."""
     inverted = (weight < 0) ^ negated[None, :, None, None]
     channels, inputs = inverted.shape[:2]
@@ -38,7 +38,7 @@ def _layer_words(weight: SignArray, negated: np.ndarray, group: int) -> list[int
 
 
 def level_sizes(taps: int) -> list[int]:
-    """Return the bits of every level of a chain of parities over this many taps (`fracdse.accelerator.parity_chain`)."""
+    """Return the bits of every level of `fracdse.accelerator.parity_chain` over this many taps."""
     sizes = [taps]
     while triples(sizes[-1]):
         sizes.append(sizes[-1] - 2 * triples(sizes[-1]))

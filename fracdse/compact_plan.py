@@ -23,6 +23,7 @@ SLOTS = 4
 KERNEL = 3
 _WIDEST_GROUP = 16
 _FEWEST_WORDS = 2
+_FEWEST_ROWS = 4
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ class CompactPlan:
     """All layers, and the sizes that follow from them.
 
     group: input channels of a block. ring_entries: entries of a bank of the code store for a row of a gated
-    convolution, a power of two. store_depth: all entries of a bank, both planes. bank_words: words of a bank of the map.
+    convolution, a power of two. store_depth: all entries of a bank, both planes. row_words, bank_words: words of a bank
+    of the feature map for a row of the first stage, and in all.
     """
 
     layers: tuple[CompactLayer, ...]
@@ -198,32 +200,32 @@ def _conv_layer(spec: GatedConvSpec, group: int, scale: int) -> CompactLayer:
 def _check(stem: StemSpec, convs: list[GatedConvSpec]) -> None:
     """Raise ConfigError for the first thing that the loops cannot do."""
     first = convs[0]
-    rules = [
+    rules: list[tuple[bool, str, str, int, str]] = [
         (stem.stride == 1, "stem", "a stride", stem.stride, "1"),
         (stem.colours * stem.levels % 2 == 0, "stem", "colours times levels", stem.colours * stem.levels, "even"),
         (first.stride == 1, first.name, "a stride", first.stride, "1 in the first layer"),
     ]
-    for spec in (stem, *convs):
-        channels = _FEWEST_WORDS * LANES if spec is stem else LANES
+    folded: list[StemSpec | GatedConvSpec] = [stem, *convs]
+    for spec in folded:
+        least = _FEWEST_WORDS * LANES if spec is stem else LANES
         rules += [
-            (spec.out_channels % LANES == 0 and spec.out_channels >= channels, spec.name, "output channels",
-             spec.out_channels, f"a multiple of {LANES} from {channels} on"),
-            (spec.out_width % 4 == 0, spec.name, "output columns", spec.out_width, "a multiple of 4"),
-            (spec.out_height >= 4, spec.name, "output rows", spec.out_height, "4 or more"),
+            (spec.out_channels % LANES == 0 and spec.out_channels >= least, spec.name, "output channels",
+             spec.out_channels, f"multiples of {LANES} from {least} on"),
+            (spec.out_width % 4 == 0, spec.name, "output columns", spec.out_width, "multiples of 4"),
+            (spec.out_height >= _FEWEST_ROWS, spec.name, "output rows", spec.out_height, f"{_FEWEST_ROWS} or more"),
         ]  # fmt: skip
-    for spec in convs:
+    for conv in convs:
         rules += [
-            (spec.kernel == KERNEL, spec.name, "a kernel side", spec.kernel, "3"),
-            (spec.stride in (1, 2), spec.name, "a stride", spec.stride, "1, 2"),
-            (spec.in_height % spec.stride == 0, spec.name, "input rows", spec.in_height, "a multiple of the stride"),
-            (spec.si is None, spec.name, "an SI branch", spec.si and spec.si.width, "none"),
-            (not spec.elastic_link, spec.name, "an Elastic-Link", True, "none"),
-            (spec.shortcut_bits == 0, spec.name, "shortcut bits", spec.shortcut_bits, "0"),
-            (spec.clip_bits == 0, spec.name, "clip bits", spec.clip_bits, "0"),
+            (conv.kernel == KERNEL, conv.name, "a kernel side", conv.kernel, str(KERNEL)),
+            (conv.stride in (1, 2), conv.name, "a stride", conv.stride, "1, 2"),
+            (conv.si is None, conv.name, "an SI branch's width", conv.si.width if conv.si else 0, "0"),
+            (not conv.elastic_link, conv.name, "an Elastic-Link", int(conv.elastic_link), "0"),
+            (conv.shortcut_bits == 0, conv.name, "shortcut bits", conv.shortcut_bits, "0"),
+            (conv.clip_bits == 0, conv.name, "clip bits", conv.clip_bits, "0"),
         ]
     for holds, name, what, value, allowed in rules:
         if not holds:
             raise ConfigError(
-                f"a compact accelerator does not compute {name}: {what} of {value}; allowed: {allowed}",
-                hint="Set accelerator.architecture = \"dataflow\".",
+                f"a compact accelerator does not compute layer {name}: {what} = {value}; allowed: {allowed}",
+                hint="Take accelerator.architecture = 'dataflow' for this network.",
             )
