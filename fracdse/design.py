@@ -13,7 +13,7 @@ from fracdse.errors import ConfigError, nearest
 
 Body = Literal["resnet", "resnet18", "resnet34", "mobilenet"]
 Interaction = Literal["depthwise", "full"]
-Architecture = Literal["dataflow", "engine"]
+Architecture = Literal["dataflow", "compact", "engine"]
 InputLayer = Literal["table", "popcount"]
 WeightMemory = Literal["auto", "logic", "lutram", "bram", "mixed"]
 FoldingGoal = Literal["fastest that fits", "smallest at fps"]

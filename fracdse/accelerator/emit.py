@@ -11,8 +11,10 @@ from contextlib import contextmanager
 
 from amaranth.back import rtlil
 
+from fracdse.accelerator.compact.top import CompactAccelerator, CompactUnits, make_compact_units
 from fracdse.accelerator.top import Accelerator
-from fracdse.accelerator.units import make_units
+from fracdse.accelerator.units import Units, make_units
+from fracdse.errors import ConfigError
 from fracdse.folding import Folding
 from fracdse.program.model import Program
 from fracdse.system import TOP_MODULE
@@ -20,26 +22,42 @@ from fracdse.system import TOP_MODULE
 TOP_NAME = TOP_MODULE
 
 
-def to_rtlil(program: Program, folding: Folding, build_id: int) -> str:
-    """Return the accelerator as RTLIL text, without source locations: equal inputs give equal text.
+def to_rtlil(program: Program, folding: Folding | None, build_id: int) -> str:
+    """Return the accelerator of a program's architecture as RTLIL text, without source locations.
+
+    Equal inputs give equal text. A dataflow accelerator needs a folding, a compact one has none.
 
     Raises:
-        ConfigError: The folding does not fit the program.
+        ConfigError: The folding does not fit the program, or the architecture does not compute the network.
     """
-    accelerator = Accelerator(make_units(program, folding, build_id))
+    units = _units(program, folding, build_id)
+    accelerator = CompactAccelerator(units) if isinstance(units, CompactUnits) else Accelerator(units)
     with _collector_paused():
         return str(rtlil.convert(accelerator, name=TOP_NAME, emit_src=False))
 
 
-def unit_rtlil(program: Program, folding: Folding, build_id: int) -> dict[str, str]:
+def unit_rtlil(program: Program, folding: Folding | None, build_id: int) -> dict[str, str]:
     """Return every unit of the accelerator as RTLIL text of its own, under the name of its submodule.
 
     Raises:
-        ConfigError: The folding does not fit the program.
+        ConfigError: As `to_rtlil`.
     """
-    units = make_units(program, folding, build_id).named()
+    units = _units(program, folding, build_id).named()
     with _collector_paused():
         return {name: str(rtlil.convert(unit, name=name, emit_src=False)) for name, unit in units.items()}
+
+
+def _units(program: Program, folding: Folding | None, build_id: int) -> Units | CompactUnits:
+    architecture = program.design.accelerator.architecture
+    if architecture == "compact":
+        return make_compact_units(program, build_id)
+    if architecture != "dataflow" or folding is None:
+        raise ConfigError(
+            f"no hardware is generated for accelerator.architecture = {architecture!r}"
+            + ("" if architecture != "dataflow" else " without a folding"),
+            hint="Choose 'dataflow' or 'compact'; 'engine' is an estimate only.",
+        )
+    return make_units(program, folding, build_id)
 
 
 @contextmanager

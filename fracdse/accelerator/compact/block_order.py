@@ -1,7 +1,8 @@
 """The blocks of a frame in order: layer, row, word of output channels, group of input channels.
 
-Describes the next block, with all that its pixels need to know of it; `advance` goes on. One table an entry of
-`fracdse.compact_plan` and layer; its rows outside the image settle within `SETTLED` cycles of `advance`, all else in one more.
+Describes the next block, with all that its pixels need to know of it; `advance` goes on. What differs from layer to
+layer are tables over `fracdse.compact_plan`. Rows outside the image settle within `SETTLED` cycles of `advance`, all
+else in one more.
 """
 
 from __future__ import annotations
@@ -143,7 +144,8 @@ class BlockOrder(wiring.Component):
     def _addresses(self, m: Module, last_row: Value, last_word: Value, last_group: Value) -> None:
         """Follow the words of the feature map: where the output goes, and where the residual lies."""
         plan = self._plan
-        half, half_in = (self._table(m, of) for of in (lambda l: l.half_columns, lambda l: l.half_in_columns))
+        half = self._table(m, lambda layer: layer.half_columns)
+        half_in = self._table(m, lambda layer: layer.half_in_columns)
         last_in_word = self._table(m, lambda layer: max(0, layer.in_words - 1))
         step, start = self._table(m, plan.row_step), self._table(m, plan.row_start)
         # A strided layer's shortcut lies where the upper of its two rows was.

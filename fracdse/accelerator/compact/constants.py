@@ -115,7 +115,7 @@ def code_thresholds(program: Program) -> CodeThresholds:
 
 
 def packed_words(values: dict[str, tuple[IntArray, ...]], fields: Sequence[Field], layer: int, width: int) -> list[int]:
-    """Return a layer's constants as memory words of `width` bits: for every `LANES` channels the same number of them."""
+    """Return a layer's constants as memory words of `width` bits, equally many for every `LANES` channels."""
     channels = len(next(iter(values.values()))[layer])
     words = []
     bits = sum(field.bits for field in fields)

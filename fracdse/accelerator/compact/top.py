@@ -30,8 +30,9 @@ from fracdse.program.model import Program
 
 @dataclass(frozen=True)
 class CompactUnits:
-    """All units of a compact accelerator."""
+    """All units of a compact accelerator, and the plan that they follow."""
 
+    plan: CompactPlan
     sequencer: Sequencer
     input: InputWriter
     codes: CodeStore
@@ -47,10 +48,10 @@ class CompactUnits:
 
     def named(self) -> dict[str, Elaboratable]:
         """Return every unit under its name: the name of its submodule in the top level."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "plan"}
 
 
-def make_compact_units(program: Program, build_id: int) -> tuple[CompactPlan, CompactUnits]:
+def make_compact_units(program: Program, build_id: int) -> CompactUnits:
     """Make the units of a program; nothing is elaborated yet.
 
     Raises:
@@ -64,7 +65,8 @@ def make_compact_units(program: Program, build_id: int) -> tuple[CompactPlan, Co
     first = InputWriter(plan)
     stages = field_stages(lanes.latency, [field.name for field in memory.post.fields])
     convs = len(plan.layers) - 1
-    units = CompactUnits(
+    return CompactUnits(
+        plan=plan,
         sequencer=Sequencer(plan, lanes),
         input=first,
         codes=CodeStore(plan),
@@ -89,14 +91,12 @@ def make_compact_units(program: Program, build_id: int) -> tuple[CompactPlan, Co
             build_id=build_id, gates=GateTotals(convs, LANES), classes=plan.classes, frame_words=first.frame_words
         ),
     )
-    return plan, units
 
 
 class CompactAccelerator(SystemPorts):
     """Compact accelerator: the units that `make_compact_units` made of a program, connected."""
 
-    def __init__(self, plan: CompactPlan, units: CompactUnits) -> None:
-        self._plan = plan
+    def __init__(self, units: CompactUnits) -> None:
         self.units = units
         super().__init__()
 
@@ -137,7 +137,10 @@ class CompactAccelerator(SystemPorts):
             weights.outside_rows.eq(sequencer.load_outside_rows),
             weights.take.eq(sequencer.take),
             constants.switch.eq(sequencer.switch_constants),
-            *(getattr(constants, name).eq(getattr(sequencer, name)) for name in ("ends_row", "ends_layer", "ends_frame")),
+            *(
+                getattr(constants, name).eq(getattr(sequencer, name))
+                for name in ("ends_row", "ends_layer", "ends_frame")
+            ),
             first.at_stem.eq(sequencer.at_stem),
             first.at_row.eq(sequencer.at_row),
             first.awaits_frame.eq(sequencer.awaits_frame),
