@@ -26,6 +26,11 @@ class Figure:
         return cls(value, value, value, kind)
 
     @classmethod
+    def around(cls, value: float, half_width: float) -> Figure:
+        """Return an estimated figure with a relative half width."""
+        return cls(value, value * (1 - half_width), value * (1 + half_width))
+
+    @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Figure:
         """Build a figure from stored values.
 

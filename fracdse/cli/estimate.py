@@ -66,7 +66,9 @@ def _plain(
 
 
 def _table(design: Design, figures: HardwareFigures, folding: Folding | None, gates: GateStatistics | None) -> str:
+    from fracdse.compact_plan import LANES
     from fracdse.hardware.coefficients import coefficients_for
+    from fracdse.hardware.compact import compact_coefficients
     from fracdse.hardware.devices import load_device
 
     device = load_device(design.device)
@@ -87,11 +89,15 @@ def _table(design: Design, figures: HardwareFigures, folding: Folding | None, ga
             )
         )
         lines.append("weights in " + " ".join(layer.weight_memory for layer in folding.convs))
-    lines.append(
-        "gates " + ("as measured on the trained proxy" if gates else "as the prior says: open 40 % of the time")
-    )
-    coefficients = coefficients_for(device.family, device.die)
-    if folding is not None and coefficients.part not in (device.family, device.die):
+    if design.accelerator.architecture == "compact":
+        lines.append(f"compact: {LANES} lanes, layers in turn; cycles do not depend on gates")
+        coefficients = compact_coefficients()
+    else:
+        lines.append(
+            "gates " + ("as measured on the trained proxy" if gates else "as the prior says: open 40 % of the time")
+        )
+        coefficients = coefficients_for(device.family, device.die)
+    if design.accelerator.architecture != "engine" and coefficients.part not in (device.family, device.die):
         lines.append(
             f"lut and ff by the coefficients of {coefficients.tool} {coefficients.version} for {coefficients.part}: "
             f"no build of {device.family} has confirmed them"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from fracdse.compact_plan import CompactLayer, CompactPlan
 from fracdse.hardware.cycles import CLASSIFIER_LATENCY
@@ -38,10 +39,16 @@ _POOLED = 5
 
 @dataclass(frozen=True)
 class CompactTimes:
-    """Cycles from frame to frame, and from a frame's first word to its last logit in an idle accelerator."""
+    """Cycles from frame to frame, and from a frame's first word to its last logit in an idle accelerator.
+
+    layers: from the end of the layer before to that of each; the stem's begin with the end of the frame before.
+    classifier: of its own frame, beside the next one.
+    """
 
     frame: int
     latency: int
+    layers: tuple[int, ...]
+    classifier: int
 
 
 @lru_cache(maxsize=20_000)
@@ -53,12 +60,14 @@ def compact_times(plan: CompactPlan, post_words: int, code_words: int) -> Compac
         post_words: Memory words that the constants of a word of output channels take.
         code_words: Memory words that the thresholds of a word of input channels take.
     """
-    lanes = _Lanes(plan, post_words)
+    lanes = _Lanes(plan, post_words, code_words)
     writer = _CodeWriter(plan, code_words, lanes)
     lanes.run(writer)
     classifier = plan.classes * (plan.features + CLASSIFIER_LATENCY)
     latency = _FIRST_WORD + lanes.end + LANE_LATENCY[plan.group] + _POOLED + classifier
-    return CompactTimes(max(lanes.end, classifier), latency)
+    ends = [0, *(rows[-1] for rows in lanes.ends)]
+    layers = tuple(end - before for before, end in pairwise(ends))
+    return CompactTimes(max(lanes.end, classifier), latency, layers, classifier)
 
 
 class _Lanes:
@@ -68,10 +77,14 @@ class _Lanes:
     last row.
     """
 
-    def __init__(self, plan: CompactPlan, post_words: int) -> None:
+    def __init__(self, plan: CompactPlan, post_words: int, code_words: int) -> None:
         self._plan, self._post_words = plan, post_words
         self._weights = _steps(_WEIGHTS_LOADED[plan.group])
         self._read_begins = LANE_LATENCY[plan.group] + _CONSTANTS_READ
+        # No thresholds can hold constants up for longer than this: each is read once in so many cycles at the most.
+        longest = self._read_begins + post_words + _CONSTANTS_ARRIVE
+        fetches = 2 + longest // _steps(_THRESHOLDS_LOADED + code_words)
+        self._slowest_constants = _steps(longest + fetches * code_words)
         self.begins: list[list[int]] = [[] for _ in plan.layers]
         self.ends: list[list[int]] = [[] for _ in plan.layers]
         self.freed: list[int] = []
@@ -102,7 +115,12 @@ class _Lanes:
         self._free(index, begin)
         while writer.go_on():
             pass
-        for _ in range(layer.words):
+        words = layer.words
+        if layer.groups * block >= self._slowest_constants:
+            begin = max(begin, self._constants_there - (layer.groups - 1) * block)
+            begin += (words - 1) * layer.groups * block
+            words = 1
+        for _ in range(words):
             last = max(begin + (layer.groups - 1) * block, self._constants_there)
             self._constants_there = _steps(self._loaded(last, writer))
             begin = last + block

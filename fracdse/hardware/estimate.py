@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from fracdse.compact_plan import LANES
 from fracdse.design import Design
 from fracdse.figures import Figure, HardwareFigures
 from fracdse.folding import Folding
 from fracdse.gates import GateStatistics
 from fracdse.hardware.coefficients import coefficients_for
+from fracdse.hardware.compact import network_plan
+from fracdse.hardware.compact_estimate import (
+    checked_compact_figures,
+    compact_figures,
+    compact_times_of,
+    compact_totals,
+)
 from fracdse.hardware.devices import load_device
 from fracdse.hardware.engine import engine_parameters, engine_resources
 from fracdse.hardware.engine_cycles import engine_cycles
@@ -53,16 +61,18 @@ def estimate(
     Args:
         design: What to estimate.
         gates: Statistics of the trained network; without them the prior of `fracdse.hardware.cycles`.
-        folding: The folding to take; solved where it is not given. An engine has none.
+        folding: The folding to take; solved where it is not given. Compact accelerators and engines have none.
         of_proxy: Whether the statistics are those of a proxy, whose gates open differently from those of the network
             that is trained in full.
 
     Raises:
-        InfeasibleError: No folding fits the device.
+        InfeasibleError: No folding fits the device, or a compact accelerator does not.
         ConfigError: The device is unknown, or the network cannot be built.
     """
     if design.accelerator.architecture == "engine":
         return _engine(design)
+    if design.accelerator.architecture == "compact":
+        return checked_compact_figures(design)
     totals = many_totals([design])[0] if gates is None and folding is None else None
     if totals is None or _misses_rate(design, totals):
         totals = network_totals(design, folding or solve(design, gates), gates)
@@ -75,7 +85,7 @@ def _misses_rate(design: Design, totals: Totals) -> bool:
 
 
 def estimate_many(designs: Sequence[Design]) -> list[HardwareFigures | None]:
-    """Return the figures of many designs without gate statistics; None where no folding fits the device.
+    """Return the figures of many designs without gate statistics; None where no folding, or the design, fits no device.
 
     Designs that differ only in clock, rate or gate target share one solution.
 
@@ -88,6 +98,8 @@ def estimate_many(designs: Sequence[Design]) -> list[HardwareFigures | None]:
     for design in designs:
         if design.accelerator.architecture == "engine":
             figures.append(_engine(design))
+        elif design.accelerator.architecture == "compact":
+            figures.append(compact_figures(design))
         else:
             found = next(totals)
             figures.append(_figures(design, found, CYCLES_PRIOR_HALF_WIDTH) if found else None)
@@ -99,13 +111,13 @@ def _figures(design: Design, totals: Totals, spread: float) -> HardwareFigures:
     widths = coefficients_for(device.family, device.die).network_half_width
     rate = clock * 1e6 / totals.cycles
     return HardwareFigures(
-        lut=interval(totals.lut, widths["lut"]),
-        ff=interval(totals.ff, widths["ff"]),
+        lut=Figure.around(totals.lut, widths["lut"]),
+        ff=Figure.around(totals.ff, widths["ff"]),
         bram18=Figure.exact(totals.bram18),
         dsp=Figure.exact(totals.dsp),
-        cycles_per_frame=interval(totals.cycles, spread),
+        cycles_per_frame=Figure.around(totals.cycles, spread),
         fps=Figure(rate, rate / (1 + spread), rate / (1 - spread)),
-        latency_us=interval(totals.latency / clock, LATENCY_HALF_WIDTH),
+        latency_us=Figure.around(totals.latency / clock, LATENCY_HALF_WIDTH),
         power_w=power_figure(device.family, totals.lut, totals.bram18, totals.dsp, clock),
     )
 
@@ -113,14 +125,17 @@ def _figures(design: Design, totals: Totals, spread: float) -> HardwareFigures:
 def layer_figures(
     design: Design, gates: GateStatistics | None = None, folding: Folding | None = None
 ) -> tuple[LayerFigures, ...]:
-    """Return the figures of every layer of a dataflow accelerator and, last, of 'system'.
+    """Return the figures of every layer and, last, of 'system'.
 
-    What stands between two layers counts for the later one.
+    What stands between two layers of a dataflow accelerator counts for the later one. The layers of a compact one take
+    its units in turn: all resources are those of 'system'.
 
     Raises:
         InfeasibleError: No folding fits the device.
         ConfigError: The device is unknown, the network cannot be built, or the architecture has no layers' units.
     """
+    if design.accelerator.architecture == "compact":
+        return _compact_layers(design)
     device = load_device(design.device)
     folding = folding or solve(design, gates, device)
     network = network_layers(design)
@@ -139,23 +154,30 @@ def layer_figures(
     return tuple(figures)
 
 
+def _compact_layers(design: Design) -> tuple[LayerFigures, ...]:
+    totals, times = compact_totals(design), compact_times_of(design)
+    names = [*(layer.name for layer in network_plan(design).layers), "pool", "classifier"]
+    cycles = [*times.layers, 0, times.classifier]
+    rows = [
+        LayerFigures(name, LANES if count else 0, 1, "", 0.0, 0.0, 0, 0, float(count))
+        for name, count in zip(names, cycles, strict=True)
+    ]
+    rows[-1] = replace(rows[-1], lanes=1)
+    return (*rows, LayerFigures("system", 0, 1, "", totals.lut, totals.ff, totals.bram18, totals.dsp, 0.0))
+
+
 def _engine(design: Design) -> HardwareFigures:
     parameters = engine_parameters(design)
     counted, cycles = engine_resources(design, parameters), engine_cycles(design, parameters)
     device, clock, widths = load_device(design.device), design.accelerator.clock_mhz, ENGINE_HALF_WIDTHS
     rate, spread = clock * 1e6 / cycles, widths["cycles"]
     return HardwareFigures(
-        lut=interval(counted.lut, widths["lut"]),
-        ff=interval(counted.ff, widths["ff"]),
-        bram18=interval(counted.bram18, widths["bram18"]),
-        dsp=interval(counted.dsp, widths["dsp"]),
-        cycles_per_frame=interval(cycles, spread),
+        lut=Figure.around(counted.lut, widths["lut"]),
+        ff=Figure.around(counted.ff, widths["ff"]),
+        bram18=Figure.around(counted.bram18, widths["bram18"]),
+        dsp=Figure.around(counted.dsp, widths["dsp"]),
+        cycles_per_frame=Figure.around(cycles, spread),
         fps=Figure(rate, rate / (1 + spread), rate / (1 - spread)),
-        latency_us=interval(cycles / clock, spread),
+        latency_us=Figure.around(cycles / clock, spread),
         power_w=power_figure(device.family, counted.lut, counted.bram18, counted.dsp, clock),
     )
-
-
-def interval(value: float, half_width: float) -> Figure:
-    """Return an estimated figure with a relative half width."""
-    return Figure(value, value * (1 - half_width), value * (1 + half_width))

@@ -11,7 +11,7 @@ from fracdse.results.picture import layer_lines
 
 
 def layer_rows(design: Design, gates: GateStatistics | None) -> list[dict[str, Any]]:
-    """Return a row a layer of a dataflow design, and one, 'system', for what the layers share.
+    """Return a row a layer of a dataflow or compact design, and one, 'system', for what the layers share.
 
     Raises:
         InfeasibleError: No folding fits the device.
@@ -48,8 +48,10 @@ def frame_cycles(design: Design, gates: GateStatistics | None) -> float:
     return estimate(design, gates).cycles_per_frame.value
 
 
-def frame_note(frame: float, slowest: float) -> str:
+def frame_note(design: Design, frame: float, slowest: float) -> str:
     """Return what a frame takes, for behind the words 'the slowest layer'; less than a cycle more is nothing."""
+    if design.accelerator.architecture == "compact":
+        return f"; layers follow each other, and a frame takes {frame:,.0f} cycles"
     if frame < slowest + 1:
         return ": it sets the frame rate"
     return f"; stem and first layer wait for each other between frames, so a frame takes {frame:,.0f} cycles"

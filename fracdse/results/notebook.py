@@ -77,7 +77,7 @@ def _hardware_parts(design: Design) -> list[str]:
     figures = estimate(design)
     rows = [[escape(LABELS[name]), _figure(figure), figure.kind] for name, figure in figures.items()]
     parts = [_budget(design, figures), _table(["figure", "value", "kind"], rows)]
-    if design.accelerator.architecture == "dataflow":
+    if design.accelerator.architecture != "engine":
         names = ("name", "operation", "output", "lanes", "cycles", "lut", "ff", "bram18", "dsp")
         found = [row | {"lanes": lanes_text(row["lanes"], row["slices"])} for row in layer_rows(design, None)]
         layers = _escaped([[_cell(row[name]) for name in names] for row in found])

@@ -194,7 +194,7 @@ def _layer_hints(records: Sequence[TrialRecord], layers: Mapping[int, Sequence[M
     for record in records:
         slowest = max((layer["cycles"] for layer in layers.get(record.number, ())), default=0)
         if slowest:
-            note = frame_note(frame_cycles(record.design, record.gates), slowest)
+            note = frame_note(record.design, frame_cycles(record.design, record.gates), slowest)
             hints[record.number] = f"The marked layer is the slowest{note}."
     return hints
 

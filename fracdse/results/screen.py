@@ -84,7 +84,7 @@ def _network_table(record: TrialRecord, width: int) -> Table:
     """One row a layer; on a narrow terminal without its output's shape, what it computes and its resources."""
     folding, costs, frame = _folding_and_costs(record)
     slowest = max((cost["cycles"] for cost in costs.values()), default=0.0)
-    resources = [name for name in ("lut", "bram18", "dsp") if costs and width >= _MIDDLE]
+    resources = [name for name in ("lut", "bram18", "dsp") if folding is not None and width >= _MIDDLE]
     table = _plain_table("layer", *(["output"] if width >= _MIDDLE else []), *(["what"] if width >= _VERY_WIDE else []))
     for heading in ("lanes", "cycles"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -105,7 +105,7 @@ def _network_table(record: TrialRecord, width: int) -> Table:
         table.add_row(line.name, *words, lanes_text(line.lanes, line.slices), timed, gate, *used)
     if slowest:
         sliced = "\n1/n: one lane that takes n cycles for every fan-in, a slice of it a cycle"
-        caption = f"◂ the slowest layer{frame_note(frame, slowest)}" + (sliced if is_sliced else "")
+        caption = f"◂ the slowest layer{frame_note(record.design, frame, slowest)}" + (sliced if is_sliced else "")
         table.caption, table.caption_justify = Text(caption), "left"
     return table
 
@@ -113,17 +113,19 @@ def _network_table(record: TrialRecord, width: int) -> Table:
 def _folding_and_costs(record: TrialRecord) -> tuple[Folding | None, dict[str, dict[str, float]], float]:
     """Return the folding, what each layer takes, and the cycles of a frame.
 
-    They are empty where no folding fits the device any more.
+    They are empty where no folding fits the device any more; a compact design has no folding, and cycles only.
     """
-    if record.design.accelerator.architecture != "dataflow":
+    architecture = record.design.accelerator.architecture
+    if architecture == "engine":
         return None, {}, 0.0
+    names = ("cycles", "lut", "bram18", "dsp") if architecture == "dataflow" else ("cycles",)
     try:
-        folding = solve(record.design, record.gates)
+        folding = solve(record.design, record.gates) if architecture == "dataflow" else None
+        frame = frame_cycles(record.design, record.gates)
     except InfeasibleError:
         return None, {}, 0.0
-    names = ("cycles", "lut", "bram18", "dsp")
     costs = {row["name"]: {n: row[n] for n in names} for row in layer_rows(record.design, record.gates)}
-    return folding, costs, frame_cycles(record.design, record.gates)
+    return folding, costs, frame
 
 
 def _resource_table(record: TrialRecord, width: int) -> Table:

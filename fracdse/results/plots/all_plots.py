@@ -59,4 +59,4 @@ def _design_plots(record: TrialRecord) -> Iterator[tuple[str, Figure]]:
     capacity = {name: load_device(record.design.device).resources[name] for name in RESOURCES}
     heading = f"trial {record.number} ({design_text(record)})"
     yield "resources", plot_layers(rows, capacity, f"Estimated resources of {heading} on {record.design.device}")
-    yield "cycles", plot_cycles(rows, frame, f"Estimated cycles of {heading}")
+    yield "cycles", plot_cycles(rows, record.design, frame, f"Estimated cycles of {heading}")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fracdse.design import Design
 from fracdse.results.layers import frame_note
 from fracdse.results.plots.style import ALARM_COLOUR, BLUE, new_figure, rows_without_margin, thousands, tidy, title
 
@@ -51,7 +52,7 @@ def layer_notes(layers: Sequence[LayerCycles]) -> list[str]:
     return notes
 
 
-def plot_cycles(rows: Sequence[Mapping[str, Any]], frame: float, heading: str) -> Figure:
+def plot_cycles(rows: Sequence[Mapping[str, Any]], design: Design, frame: float, heading: str) -> Figure:
     """Draw a bar a layer; the slowest is hatched and named, and the cycles from frame to frame stand below."""
     layers = layer_cycles(rows)
     figure = new_figure(8, 1.4 + 0.26 * len(layers))
@@ -68,7 +69,7 @@ def plot_cycles(rows: Sequence[Mapping[str, Any]], frame: float, heading: str) -
     axis.set_xlim(0, 1.35 * max((layer.cycles for layer in layers), default=1))
     rows_without_margin(axis, len(layers))
     slowest = max((layer.cycles for layer in layers), default=0.0)
-    axis.set_xlabel(f"cycles a frame; ◂ the slowest layer{frame_note(frame, slowest)}", wrap=True)
+    axis.set_xlabel(f"cycles a frame; ◂ the slowest layer{frame_note(design, frame, slowest)}", wrap=True)
     title(figure, heading)
     tidy(axis, "x")
     thousands(axis)
