@@ -102,7 +102,7 @@ def _network_table(record: TrialRecord, width: int) -> Table:
         gate = "" if share is None else f"{bar(share, 10 if width >= _WIDE else 5)} {100 * share:.0f} %"
         used = [number_text(round(cost[name])) if name in cost else "" for name in resources]
         timed = f"{cycles:,.0f}{mark}" if cycles else ""
-        table.add_row(line.name, *words, lanes_text(line.lanes, line.slices), timed, gate, *used)
+        table.add_row(line.name, *words, lanes_text(line.lanes or int(cost.get("lanes", 0)), line.slices), timed, gate, *used)
     if slowest:
         sliced = "\n1/n: one lane that takes n cycles for every fan-in, a slice of it a cycle"
         caption = f"◂ the slowest layer{frame_note(record.design, frame, slowest)}" + (sliced if is_sliced else "")
@@ -118,7 +118,7 @@ def _folding_and_costs(record: TrialRecord) -> tuple[Folding | None, dict[str, d
     architecture = record.design.accelerator.architecture
     if architecture == "engine":
         return None, {}, 0.0
-    names = ("cycles", "lut", "bram18", "dsp") if architecture == "dataflow" else ("cycles",)
+    names = ("cycles", "lut", "bram18", "dsp") if architecture == "dataflow" else ("cycles", "lanes")
     try:
         folding = solve(record.design, record.gates) if architecture == "dataflow" else None
         frame = frame_cycles(record.design, record.gates)
