@@ -23,7 +23,7 @@ SLOTS = 4
 KERNEL = 3
 _WIDEST_GROUP = 16
 _FEWEST_WORDS = 2
-_FEWEST_ROWS = 4
+_FEWEST_ROWS = 2
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,8 @@ def compact_plan(design: Design) -> CompactPlan:
     entries = max(layer.groups * layer.column_slots for layer in planned[1:])
     ring = 1 << (entries - 1).bit_length()
     stem_entries = -(-planned[0].groups // 2) * planned[0].column_slots
-    depth = 1 << (max(ring, stem_entries) - 1).bit_length()
+    # A strided layer's window and the pair of rows behind it are five rows.
+    depth = 1 << (max(2 * ring, stem_entries) - 1).bit_length()
     row_words = planned[0].words * planned[0].half_columns
     return CompactPlan(
         layers=tuple(planned),
@@ -207,11 +208,11 @@ def _check(stem: StemSpec, convs: list[GatedConvSpec]) -> None:
     ]
     folded: list[StemSpec | GatedConvSpec] = [stem, *convs]
     for spec in folded:
-        least = _FEWEST_WORDS * LANES if spec is stem else LANES
+        least, columns = (_FEWEST_WORDS * LANES, 4) if spec is stem else (LANES, 2)
         rules += [
             (spec.out_channels % LANES == 0 and spec.out_channels >= least, spec.name, "output channels",
              spec.out_channels, f"multiples of {LANES} from {least} on"),
-            (spec.out_width % 4 == 0, spec.name, "output columns", spec.out_width, "multiples of 4"),
+            (spec.out_width % columns == 0, spec.name, "output columns", spec.out_width, f"multiples of {columns}"),
             (spec.out_height >= _FEWEST_ROWS, spec.name, "output rows", spec.out_height, f"{_FEWEST_ROWS} or more"),
         ]  # fmt: skip
     for conv in convs:
