@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fracdse.accelerator.dealing import deal_channels
+from fracdse.accelerator.emit import check_generated
 from fracdse.board.bundle import bundle_bytes, read_bundle, write_bundle
 from fracdse.board.connection import board_name, check_board, check_pynq, connect
 from fracdse.board.deployment.figures import (
@@ -64,6 +65,7 @@ class _Deployment:
 
     def run(self) -> DeployResult:
         self._check_tools()
+        check_generated(self._request.design)
         check_format(self._request.design.image, self._request.test_set)  # the training looks at the other set only
         if self._request.gates is not None:
             estimate(self._request.design, self._request.gates)  # what does not fit is not worth training
