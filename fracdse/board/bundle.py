@@ -225,5 +225,5 @@ def _driver_files() -> dict[str, bytes]:
     return {name: package.joinpath(name).read_bytes() for name in _DRIVER}
 
 
-def _json(values: Mapping[str, Any]) -> bytes:
+def _json(values: Mapping[str, Any] | None) -> bytes:
     return (json.dumps(values, sort_keys=True, indent=1) + "\n").encode("ascii")
