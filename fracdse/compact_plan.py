@@ -22,7 +22,6 @@ SLOTS = 4
 
 KERNEL = 3
 _WIDEST_GROUP = 16
-_FEWEST_WORDS = 2
 _FEWEST_ROWS = 2
 
 
@@ -208,10 +207,9 @@ def _check(stem: StemSpec, convs: list[GatedConvSpec]) -> None:
     ]
     folded: list[StemSpec | GatedConvSpec] = [stem, *convs]
     for spec in folded:
-        least, columns = (_FEWEST_WORDS * LANES, 4) if spec is stem else (LANES, 2)
+        columns = 4 if spec is stem else 2
         rules += [
-            (spec.out_channels % LANES == 0 and spec.out_channels >= least, spec.name, "output channels",
-             spec.out_channels, f"multiples of {LANES} from {least} on"),
+            (spec.out_channels % LANES == 0, spec.name, "output channels", spec.out_channels, f"multiples of {LANES}"),
             (spec.out_width % columns == 0, spec.name, "output columns", spec.out_width, f"multiples of {columns}"),
             (spec.out_height >= _FEWEST_ROWS, spec.name, "output rows", spec.out_height, f"{_FEWEST_ROWS} or more"),
         ]  # fmt: skip
