@@ -107,9 +107,7 @@ class CompactPlan:
     @property
     def early_rows(self) -> int:
         """Rows of the ring that the stem's own codes leave free: the first layer's codes start there."""
-        stem = self.layers[0]
-        used = -(-stem.groups // 2) * stem.column_slots
-        return SLOTS * max(0, (self.store_depth // 2 - used) // self.ring_entries)
+        return SLOTS * ((self.store_depth // 2 - _stem_entries(self.layers[0])) // self.ring_entries)
 
     @property
     def taps(self) -> int:
@@ -145,9 +143,9 @@ def compact_plan(design: Design) -> CompactPlan:
         planned.append(_conv_layer(spec, group, scale))
     entries = max(layer.groups * layer.column_slots for layer in planned[1:])
     ring = 1 << (entries - 1).bit_length()
-    stem_entries = -(-planned[0].groups // 2) * planned[0].column_slots
-    # A strided layer's window and the pair of rows behind it are five rows.
-    depth = 1 << (max(2 * ring, stem_entries) - 1).bit_length()
+    # Beside the stem's codes there is room for the first layer's: the stem ends when they are there. A strided layer's
+    # window and the pair of rows behind it are five rows.
+    depth = 1 << (ring + max(ring, _stem_entries(planned[0])) - 1).bit_length()
     row_words = planned[0].words * planned[0].half_columns
     return CompactPlan(
         layers=tuple(planned),
@@ -163,6 +161,11 @@ def compact_plan(design: Design) -> CompactPlan:
         row_words=row_words,
         bank_words=row_words * stem.out_height,
     )
+
+
+def _stem_entries(stem: CompactLayer) -> int:
+    """Return the entries of a bank that the stem's codes take; both planes of an entry hold a group."""
+    return -(-stem.groups // 2) * stem.column_slots
 
 
 def _stem_layer(spec: StemSpec, group: int) -> CompactLayer:

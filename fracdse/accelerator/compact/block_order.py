@@ -122,8 +122,8 @@ class BlockOrder(wiring.Component):
         plan = self._plan
         slots = self._table(m, lambda layer: layer.column_slots)
         # The row above the first one of the first layer; its codes begin behind the stem's (`CodeWriter`).
-        before_first = plan.ring_rows - SLOTS - 1
-        position = Signal(range(plan.ring_rows), init=before_first % plan.ring_rows)
+        before_first = plan.ring_rows - plan.early_rows - 1
+        position = Signal(range(plan.ring_rows), init=before_first)
         with m.If(self.advance):
             with m.If(last_group):
                 m.d.sync += self.index.eq(0)
@@ -132,7 +132,7 @@ class BlockOrder(wiring.Component):
             with m.Elif(~self.stem | group[0]):
                 m.d.sync += self.index.eq(self.index + slots)
         with m.If(self.stem):
-            m.d.sync += position.eq(before_first % plan.ring_rows)
+            m.d.sync += position.eq(before_first)
         m.d.sync += [
             self.plane.eq(self.stem & group[0]),
             self.slot.eq(Mux(self.stem, self.row - 1, position)),

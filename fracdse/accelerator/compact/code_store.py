@@ -60,7 +60,7 @@ class CodeStore(wiring.Component):
         rings = []
         for slot in range(SLOTS):
             ring = Signal.like(self.ring, name=f"ring{slot}")
-            m.d.comb += ring.eq(Mux(self.slot > slot, self.ring_next, self.ring))
+            m.d.comb += ring.eq(Mux(self.slot > slot, self.ring_next, self.ring) if slot < SLOTS - 1 else self.ring)
             rings.append(ring)
         data = [
             [self._memory(m, slot, bank, rings[slot], indices[bank]) for bank in range(SLOTS)] for slot in range(SLOTS)

@@ -209,7 +209,7 @@ class _Loop:
             Signal(range(plan.bank_words), name=name) for name in ("base", "offset", "word_base")
         )
         index = Signal((plan.store_depth // 2 - 1).bit_length(), name="group_index")
-        position = Signal(range(plan.ring_rows), init=(plan.ring_rows - SLOTS) % plan.ring_rows)
+        position = Signal(range(plan.ring_rows), init=plan.ring_rows - plan.early_rows)
         place = Signal.like(position, name="place")
         m.d.comb += place.eq(position + lower)
         ring = place[2:] << (plan.ring_entries - 1).bit_length() if plan.ring_rows > SLOTS else Const(0)
@@ -251,7 +251,7 @@ class _Loop:
                 layer.eq(1),
                 row.eq(0),
                 rows_used.eq(1),
-                position.eq((plan.ring_rows - SLOTS) % plan.ring_rows),
+                position.eq(plan.ring_rows - plan.early_rows),
             ]
         self._thresholds(m, unit, have, finished, go & begins_word, last_word, last_row, layer)
 

@@ -25,11 +25,9 @@ from fracdse.accelerator.compact.constants import (
 from fracdse.accelerator.compact.weight_loader import RowReader
 from fracdse.accelerator.pipeline import delayed
 from fracdse.accelerator.rom import Rom
+from fracdse.compact_constants import constant_shape
 from fracdse.compact_plan import LANES
-from fracdse.memories import bram18
 from fracdse.program.model import Program
-
-_WIDTHS = range(36, 325, 36)
 
 
 class ConstantMemory:
@@ -38,27 +36,22 @@ class ConstantMemory:
     def __init__(self, program: Program) -> None:
         self.post: PostConstants = post_constants(program)
         self.thresholds: CodeThresholds = code_thresholds(program)
-        self.width = min(_WIDTHS, key=lambda width: (self._blocks(program, width), width))
+        posts = sum(len(layer) for layer in self.post.values["gate"]) // LANES
+        codes = sum(len(layer) for layer in self.thresholds.values["upper"]) // LANES
+        shape = constant_shape(_bits(self.post.fields), posts, _bits(self.thresholds.fields), codes)
+        self.width, self.post_words, self.code_words = shape.width, shape.post_words, shape.code_words
         layers = len(program.convs)
-        posts = [self._packed(self.post, layer, self.width) for layer in range(layers + 1)]
-        codes = [self._packed(self.thresholds, layer, self.width) for layer in range(layers)]
-        self.post_words = self._words_each(self.post.fields, self.width)
-        self.code_words = self._words_each(self.thresholds.fields, self.width)
-        self.words = [word for layer in (*posts, *codes) for word in layer]
-        self.first_threshold = sum(map(len, posts))
+        all_posts = [self._packed(self.post, layer, self.width) for layer in range(layers + 1)]
+        all_codes = [self._packed(self.thresholds, layer, self.width) for layer in range(layers)]
+        self.words = [word for layer in (*all_posts, *all_codes) for word in layer]
+        self.first_threshold = sum(map(len, all_posts))
 
     def _packed(self, constants: PostConstants | CodeThresholds, layer: int, width: int) -> list[int]:
         return packed_words(constants.values, constants.fields, layer, width)
 
-    @staticmethod
-    def _words_each(fields: Sequence[Field], width: int) -> int:
-        return -(-LANES * sum(field.bits for field in fields) // width)
 
-    def _blocks(self, program: Program, width: int) -> int:
-        posts = sum(len(layer) for layer in self.post.values["gate"]) // LANES
-        codes = sum(len(layer) for layer in self.thresholds.values["upper"]) // LANES
-        depth = posts * self._words_each(self.post.fields, width)
-        return bram18(width, depth + codes * self._words_each(self.thresholds.fields, width))
+def _bits(fields: Sequence[Field]) -> int:
+    return sum(field.bits for field in fields)
 
 
 def lanes_layout(fields: Sequence[Field]) -> data.ArrayLayout:

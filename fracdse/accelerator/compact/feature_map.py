@@ -13,7 +13,7 @@ what four LUTs hold of a bit without a multiplexer of their own.
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -61,7 +61,7 @@ class FeatureMap(wiring.Component):
         (even_words, even_part), (odd_words, odd_part) = (self._bank(m, i, shortcuts[i], data) for i in (0, 1))
         odd = self.turn[0] ^ self.turn[1]
         words = [Mux(odd, high, low) for low, high in zip(even_words, odd_words, strict=True)]
-        m.d.sync += self.word_read.eq(Array(words)[Mux(odd, odd_part, even_part)])
+        m.d.sync += self.word_read.eq(Array(words)[Mux(odd, odd_part, even_part)] if len(words) > 1 else words[0])
         return m
 
     def _bank(self, m: Module, bank: int, shortcut: Value, data: Value) -> tuple[list[Value], Value]:
@@ -79,9 +79,10 @@ class FeatureMap(wiring.Component):
             with m.Default():
                 m.d.comb += address.eq(self.write_address)
         inner = address[: (_PART_WORDS - 1).bit_length()]
-        part = address[len(inner) :]
+        parts = -(-plan.bank_words // _PART_WORDS)
+        part: Value = address[len(inner) :] if parts > 1 else Const(0)
         words = []
-        for index in range(-(-plan.bank_words // _PART_WORDS)):
+        for index in range(parts):
             depth = min(_PART_WORDS, plan.bank_words - index * _PART_WORDS)
             memory = Memory(shape=self._bits, depth=depth, init=[], attrs={"ram_style": "distributed"})
             m.submodules[f"bank{bank}_{index}"] = memory

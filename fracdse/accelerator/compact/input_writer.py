@@ -14,6 +14,7 @@ from amaranth.lib.wiring import In, Out
 from fracdse.accelerator.gearbox import WORD_BYTES, Gearbox
 from fracdse.accelerator.thermometer import code_bits, is_level_on, level_code
 from fracdse.compact_plan import SLOTS, CompactPlan
+from fracdse.topology import has_full_flag
 
 
 class InputWriter(wiring.Component):
@@ -106,8 +107,13 @@ class InputWriter(wiring.Component):
         return before != row
 
     def _levels(self, code: Value, first: int) -> Value:
+        return Cat(self._level(code, level) for level in range(first, first + self._plan.group))
+
+    def _level(self, code: Value, level: int) -> Value:
+        """Return whether a level is on; those that only fill a group are not."""
         levels = self._plan.levels
-        return Cat(
-            is_level_on(code, level, levels) if level < levels else Const(0, 1)
-            for level in range(first, first + self._plan.group)
-        )
+        if level >= levels:
+            return Const(0, 1)
+        if level == levels - 1 and has_full_flag(levels):
+            return code[-1]
+        return is_level_on(code, level, levels)
