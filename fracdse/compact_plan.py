@@ -106,8 +106,8 @@ class CompactPlan:
 
     @property
     def early_rows(self) -> int:
-        """Rows of the ring that the stem's own codes leave free: the first layer's codes start there."""
-        return SLOTS * ((self.store_depth // 2 - _stem_entries(self.layers[0])) // self.ring_entries)
+        """Return the rows of codes that may be written while the stem works: the ring's last one in every slot."""
+        return SLOTS
 
     @property
     def taps(self) -> int:
