@@ -2,10 +2,12 @@
 
     python benchmarks/accelerator.py DESIGN_DIR --data FOLDER [--images 100] [--lanes 8,4,2] [--skip-synthesis]
     python benchmarks/accelerator.py DESIGN_DIR --data FOLDER --fps 2807 --bram18 40 --words 18
+    python benchmarks/accelerator.py DESIGN_DIR --data FOLDER --compact --words 10 --constants 12
 
 DESIGN_DIR is a trained network, as `fracdse import fracbnn` or `fracdse train` write it. `--lanes` gives the lanes of
 the three stages; without it the folding is solved for the device: the highest rate at `--lut-share` of its LUTs, or the
-fewest LUTs at `--fps`, with as many blocks of RAM as `--bram18` says. Channels are dealt to lanes by the gates measured
+fewest LUTs at `--fps`, with as many blocks of RAM as `--bram18` says; `--compact` takes the compact architecture
+instead, which has no folding. Channels are dealt to lanes by the gates measured
 on images of the training set, except in layers that are computed unrolled, where nothing depends on them.
 """
 
@@ -64,6 +66,8 @@ def stage_folding(design: Design, lanes: list[int]) -> Folding:
 def asked_design(design: Design, arguments: argparse.Namespace) -> Design:
     """Return the design with the words, rate and share of LUTs asked for."""
     words = {"feature_bits": arguments.words, "constant_bits": arguments.words} if arguments.words else {}
+    words |= {"constant_bits": arguments.constants} if arguments.constants else {}
+    words |= {"architecture": "compact"} if arguments.compact else {}
     goal = {"folding": "smallest at fps", "fps": arguments.fps} if arguments.fps else {}
     share = {"lut_share": arguments.lut_share} if arguments.lut_share else {}
     return replace(design, accelerator=replace(design.accelerator, **words, **goal, **share))
@@ -80,23 +84,25 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.bram18:
         fewer = device.bram18.model_copy(update={"value": arguments.bram18})
         device = device.model_copy(update={"bram18": fewer})
-    folding = stage_folding(design, lanes) if lanes else solve(design, gates, device)
-    if not arguments.natural_order:
-        folding, gates = deal_channels(folding, gates, program, train.images[:ORDER_IMAGES])
+    found: dict[str, Any] = {}
+    folding = None
+    if not arguments.compact:
+        folding = stage_folding(design, lanes) if lanes else solve(design, gates, device)
+        if not arguments.natural_order:
+            folding, gates = deal_channels(folding, gates, program, train.images[:ORDER_IMAGES])
+        found |= {
+            "lanes": " ".join(lanes_text(layer.lanes, layer.slices) for layer in layer_foldings(folding)),
+            "weights in": " ".join(layer.weight_memory for layer in folding.convs),
+        }
     started = time.perf_counter()
     rtlil = to_rtlil(program, folding, 1)
-    generated = time.perf_counter() - started
-    found: dict[str, Any] = {
-        "lanes": " ".join(lanes_text(layer.lanes, layer.slices) for layer in layer_foldings(folding)),
-        "weights in": " ".join(layer.weight_memory for layer in folding.convs),
-        "RTLIL s": round(generated, 1),
-    }
+    found["RTLIL s"] = round(time.perf_counter() - started, 1)
     figures = estimate(design, gates, folding)
     found["estimated"] = {name: round(figure.value, 1) for name, figure in figures.items()}
     if arguments.images:
         images = test.images[: arguments.images]
         started = time.perf_counter()
-        convs = len(folding.convs)
+        convs = len(program.convs)
         result = simulate(to_verilog(rtlil), images, top=TOP_MODULE, classes=len(test.classes), gated_layers=convs)
         expected = Executor(program).run(images).logits
         found |= {
@@ -124,6 +130,8 @@ def main() -> None:
     parser.add_argument("--lut-share", type=float, help="share of the device's LUTs to use, 0 to 1")
     parser.add_argument("--bram18", type=int, help="blocks of RAM to use, where not all of the device's")
     parser.add_argument("--words", type=int, help="bits of features and constants, where not the design's")
+    parser.add_argument("--constants", type=int, help="bits of constants, where not those of --words")
+    parser.add_argument("--compact", action="store_true", help="take the compact architecture")
     parser.add_argument("--natural-order", action="store_true", help="do not deal channels to lanes by their gates")
     parser.add_argument("--skip-synthesis", action="store_true")
     parser.add_argument("--json", type=Path)

@@ -55,7 +55,7 @@ NETWORK = {
 }
 
 ACCELERATOR = {
-    "architecture": "`dataflow`: a unit a layer, all at work; `engine`: one unit for all layers (estimate only).",
+    "architecture": "`dataflow`: a unit a layer, all at work; `compact`: one array of lanes takes the layers in turn, for small devices; `engine`: one unit for all layers as published (estimate only).",
     "clock_mhz": "Clock that the accelerator is built for, 1 to 1000 MHz.",
     "input_layer": "First layer as tables of pixel values, or as a binary convolution that counts bits.",
     "feature_bits": "Bits of a feature between layers, 6 to 24.",

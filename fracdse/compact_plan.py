@@ -22,8 +22,7 @@ SLOTS = 4
 
 KERNEL = 3
 _WIDEST_GROUP = 16
-_FEWEST_WORDS = 2
-_FEWEST_ROWS = 4
+_FEWEST_ROWS = 2
 
 
 @dataclass(frozen=True)
@@ -107,8 +106,8 @@ class CompactPlan:
 
     @property
     def early_rows(self) -> int:
-        """Rows of the ring that the stem's own codes leave free: the first layer's codes start there."""
-        return SLOTS * ((self.store_depth // 2 - _stem_entries(self.layers[0])) // self.ring_entries)
+        """Return the rows of codes that may be written while the stem works: the ring's last one in every slot."""
+        return SLOTS
 
     @property
     def taps(self) -> int:
@@ -144,8 +143,9 @@ def compact_plan(design: Design) -> CompactPlan:
         planned.append(_conv_layer(spec, group, scale))
     entries = max(layer.groups * layer.column_slots for layer in planned[1:])
     ring = 1 << (entries - 1).bit_length()
-    # Beside the stem's codes there is room for the first layer's: the stem ends when they are there.
-    depth = 1 << (ring + _stem_entries(planned[0]) - 1).bit_length()
+    # Beside the stem's codes there is room for the first layer's: the stem ends when they are there. A strided layer's
+    # window and the pair of rows behind it are five rows.
+    depth = 1 << (ring + max(ring, _stem_entries(planned[0])) - 1).bit_length()
     row_words = planned[0].words * planned[0].half_columns
     return CompactPlan(
         layers=tuple(planned),
@@ -210,11 +210,10 @@ def _check(stem: StemSpec, convs: list[GatedConvSpec]) -> None:
     ]
     folded: list[StemSpec | GatedConvSpec] = [stem, *convs]
     for spec in folded:
-        least = _FEWEST_WORDS * LANES if spec is stem else LANES
+        columns = 4 if spec is stem else 2
         rules += [
-            (spec.out_channels % LANES == 0 and spec.out_channels >= least, spec.name, "output channels",
-             spec.out_channels, f"multiples of {LANES} from {least} on"),
-            (spec.out_width % 4 == 0, spec.name, "output columns", spec.out_width, "multiples of 4"),
+            (spec.out_channels % LANES == 0, spec.name, "output channels", spec.out_channels, f"multiples of {LANES}"),
+            (spec.out_width % columns == 0, spec.name, "output columns", spec.out_width, f"multiples of {columns}"),
             (spec.out_height >= _FEWEST_ROWS, spec.name, "output rows", spec.out_height, f"{_FEWEST_ROWS} or more"),
         ]  # fmt: skip
     for conv in convs:

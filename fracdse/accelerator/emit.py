@@ -14,6 +14,8 @@ from amaranth.back import rtlil
 from fracdse.accelerator.compact.top import CompactAccelerator, CompactUnits, make_compact_units
 from fracdse.accelerator.top import Accelerator
 from fracdse.accelerator.units import Units, make_units
+from fracdse.compact_plan import compact_plan
+from fracdse.design import Design
 from fracdse.errors import ConfigError
 from fracdse.folding import Folding
 from fracdse.program.model import Program
@@ -47,16 +49,24 @@ def unit_rtlil(program: Program, folding: Folding | None, build_id: int) -> dict
         return {name: str(rtlil.convert(unit, name=name, emit_src=False)) for name, unit in units.items()}
 
 
-def _units(program: Program, folding: Folding | None, build_id: int) -> Units | CompactUnits:
-    architecture = program.design.accelerator.architecture
+def check_generated(design: Design) -> None:
+    """Raise ConfigError where no hardware is generated for a design, before anything is trained for it."""
+    architecture = design.accelerator.architecture
     if architecture == "compact":
-        return make_compact_units(program, build_id)
-    if architecture != "dataflow" or folding is None:
+        compact_plan(design)
+    elif architecture != "dataflow":
         raise ConfigError(
-            f"no hardware is generated for accelerator.architecture = {architecture!r}"
-            + ("" if architecture != "dataflow" else " without a folding"),
-            hint="Choose 'dataflow' or 'compact'; 'engine' is an estimate only.",
+            f"no hardware is generated for accelerator.architecture = {architecture!r}, which is an estimate only",
+            hint="Choose 'dataflow' or 'compact'.",
         )
+
+
+def _units(program: Program, folding: Folding | None, build_id: int) -> Units | CompactUnits:
+    check_generated(program.design)
+    if program.design.accelerator.architecture == "compact":
+        return make_compact_units(program, build_id)
+    if folding is None:
+        raise ConfigError("a dataflow accelerator needs a folding")
     return make_units(program, folding, build_id)
 
 

@@ -3,7 +3,7 @@
 | part | what |
 | --- | --- |
 | `program.fracprog` | the integer program (docs/program-format.md) |
-| `design.json`, `folding.json` | the design and how the accelerator shares its lanes |
+| `design.json`, `folding.json` | the design, and how a dataflow accelerator shares its lanes (`null` for others) |
 | `golden_images.u8` | images (N, rows, columns, colours), a byte a value |
 | `golden_logits.i32` | the program's logits for them (N, classes), little-endian |
 | `accelerator.v` | the Verilog that was built |
@@ -69,7 +69,7 @@ class Bundle:
     """
 
     program: Program
-    folding: Folding
+    folding: Folding | None
     build_id: int
     golden_images: NDArray[np.uint8]
     golden_logits: NDArray[np.int64]
@@ -83,7 +83,7 @@ class Bundle:
 def bundle_bytes(
     *,
     program: Program,
-    folding: Folding,
+    folding: Folding | None,
     build_id: int,
     golden_images: NDArray[np.uint8],
     golden_logits: NDArray[np.int64],
@@ -96,7 +96,7 @@ def bundle_bytes(
 
     Args:
         program: The integer program.
-        folding: How the accelerator shares its lanes.
+        folding: How a dataflow accelerator shares its lanes; None for other architectures.
         build_id: The 64 bits that the hardware answers with.
         golden_images: (N, rows, columns, colours), the program's input.
         golden_logits: (N, classes), what the program gives for them.
@@ -114,7 +114,7 @@ def bundle_bytes(
     parts = {
         "program.fracprog": program_bytes(program),
         "design.json": _json(program.design.to_dict()),
-        "folding.json": _json(folding.to_dict()),
+        "folding.json": _json(folding.to_dict() if folding else None),
         "golden_images.u8": golden_images.tobytes(),
         "golden_logits.i32": golden_logits.astype("<i4").tobytes(),
         **{f"{_DRIVER_FOLDER}{name}": content for name, content in _driver_files().items()},
@@ -168,7 +168,7 @@ def read_bundle(path: Path) -> Bundle:
     try:
         program = program_from_bytes(parts.pop("program.fracprog"), f"{name}: program.fracprog")
         design = json.loads(parts.pop("design.json"))
-        folding = Folding.from_dict(json.loads(parts.pop("folding.json")))
+        folding = _folding(program, json.loads(parts.pop("folding.json")))
         images = _golden_images(program, parts.pop("golden_images.u8"))
         logits = np.frombuffer(parts.pop("golden_logits.i32"), "<i4").astype(np.int64)
         logits = logits.reshape(-1, program.design.image.classes)
@@ -189,6 +189,14 @@ def read_bundle(path: Path) -> Bundle:
     return Bundle(
         program, folding, build_id, images, logits, facts, driver, optional["bitstream"], optional["handoff"], verilog
     )
+
+
+def _folding(program: Program, values: Any) -> Folding | None:
+    if program.design.accelerator.architecture == "dataflow":
+        return Folding.from_dict(values)
+    if values is not None:
+        raise ValueError("folding.json holds a folding, which only dataflow accelerators have")
+    return None
 
 
 def _build_id(text: Any) -> int:
@@ -217,5 +225,5 @@ def _driver_files() -> dict[str, bytes]:
     return {name: package.joinpath(name).read_bytes() for name in _DRIVER}
 
 
-def _json(values: Mapping[str, Any]) -> bytes:
+def _json(values: Mapping[str, Any] | None) -> bytes:
     return (json.dumps(values, sort_keys=True, indent=1) + "\n").encode("ascii")

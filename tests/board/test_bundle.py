@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import tarfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -103,6 +104,20 @@ def test_a_bundle_comes_back_as_it_was(contents, path):
     assert bundle.verilog == contents["verilog"]
     assert bundle.bitstream is None
     assert "fracdse/board/driver.py" in bundle.driver
+
+
+def test_a_compact_accelerator_has_no_folding(contents, path):
+    program = contents["program"]
+    design = replace(program.design, accelerator=replace(program.design.accelerator, architecture="compact"))
+    compact = {**contents, "program": replace(program, design=design)}
+    write_bundle(path, **{**compact, "folding": None})
+    assert read_bundle(path).folding is None
+    write_bundle(path, **compact)
+    with pytest.raises(DataError, match="which only dataflow accelerators have"):
+        read_bundle(path)
+    write_bundle(path, **{**contents, "folding": None})
+    with pytest.raises(DataError, match="a part cannot be read"):
+        read_bundle(path)
 
 
 def test_bitstream_and_handoff_are_carried(contents, tmp_path):

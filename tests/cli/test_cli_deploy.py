@@ -130,6 +130,33 @@ def test_simulated_deployment_is_stored_and_repeats_byte_for_byte(deploy):
     assert bundle.read_bytes() == content
 
 
+def test_a_compact_accelerator_goes_the_whole_way_to_a_simulated_board(workplace):
+    space = SPACE.replace('"tiny"', '"compact"').replace("width = 4", "width = 8")
+    (workplace / "compact.toml").write_text(space.replace("[accelerator]", '[accelerator]\narchitecture = "compact"'))
+    found = CliRunner().invoke(search, ["compact.toml", "--quiet"])
+    assert found.exit_code == ExitCode.DONE, found.output
+    result = CliRunner().invoke(
+        command, ["best", "compact", "--images", "4", "--target", "sim", "--target", "board", "--board", "sim"]
+    )
+    assert result.exit_code == ExitCode.DONE, result.output
+    assert "bit for bit" in result.stderr
+    assert "simulated board: all logits of 4 frames are the program's" in result.stderr
+    assert read_bundle(Path(result.stdout.splitlines()[-1])).folding is None
+    record = open_study("compact").record(0)
+    cycles = record.later["simulated"].cycles_per_frame.value
+    assert cycles == pytest.approx(record.hardware.cycles_per_frame.value, rel=0.02)
+
+
+def test_an_architecture_that_is_an_estimate_only_is_refused_before_it_is_trained(workplace):
+    space = SPACE.replace('"tiny"', '"engine"').replace('folding = "smallest at fps"\nfps = 10000.0\n', "")
+    (workplace / "engine.toml").write_text(space.replace("[accelerator]", '[accelerator]\narchitecture = "engine"'))
+    assert CliRunner().invoke(search, ["engine.toml", "--quiet"]).exit_code == ExitCode.DONE
+    result = CliRunner().invoke(command, ["best", "engine", "--target", "sim"])
+    assert isinstance(result.exception, ConfigError)
+    assert "which is an estimate only" in result.exception.message
+    assert "Training design" not in result.stderr
+
+
 def plan_of(result):
     return Path(next(line for line in result.stdout.splitlines() if "vivado-" in line))
 

@@ -23,9 +23,6 @@ from fracdse.accelerator.compact.sequencer import PHASES
 from fracdse.accelerator.pipeline import delayed
 from fracdse.compact_plan import LANES, SLOTS, CompactLayer, CompactPlan
 
-# Rows between the one that a layer works on and the last one that the next layer's codes are made of.
-_ROWS_BEHIND = 2
-
 
 class CodeWriter(wiring.Component):
     """Quantiser and shortcut pooling; see the module's description."""
@@ -55,9 +52,8 @@ class CodeWriter(wiring.Component):
                 "turn": In(range(PHASES)),
                 "begins_frame": In(1),
                 "freed_rows": In(range(3)),
-                "at_layer": In(range(len(layers))),
-                "at_row": In(range(max(layer.rows for layer in layers))),
-                "at_stem": In(1),
+                "written_layer": In(range(len(layers))),
+                "written_rows": In(range(max(layer.rows for layer in layers))),
                 "done_layer": Out(range(len(layers) + 1)),
                 "done_rows": Out(range(max(layer.in_rows for layer in layers) + 1)),
                 "fetch": Out(1),
@@ -197,12 +193,12 @@ class _Loop:
         have, go, allowed = Signal(), Signal(), Signal()
         finished = layer == len(layers)
         rows_after = Signal(len(row) + 3)
-        limit = Mux(unit.at_stem, 1 + plan.early_rows, plan.ring_rows)
-        m.d.comb += rows_after.eq(row + strided + _ROWS_BEHIND)
+        limit = Mux(unit.written_layer == 0, 1 + plan.early_rows, plan.ring_rows)
+        m.d.comb += rows_after.eq(row + strided + 1)
         m.d.sync += allowed.eq(
             ~finished
             & (rows_used + 1 + strided <= limit)
-            & ((layer == unit.at_layer) | ((layer == unit.at_layer + 1) & (rows_after <= unit.at_row)))
+            & ((layer == unit.written_layer) | ((layer == unit.written_layer + 1) & (rows_after <= unit.written_rows)))
         )
         m.d.comb += go.eq((unit.turn == 2) & (allowed | ~begins_rows) & (have | ~begins_word))
         with m.If(unit.turn == 2):

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 
 import numpy as np
 
@@ -80,10 +81,9 @@ def post_constants(program: Program) -> PostConstants:
     """
     lines = [_stem_line(program), *(_conv_line(layer) for layer in program.convs)]
     shift = max(line.least_shift for line in lines)
-    multipliers = [line.multiplier * 2.0 ** (shift - line.shift) for line in lines]
-    offsets = [line.offset * 2.0 ** (shift - line.shift) for line in lines]
-    every = np.concatenate([offset.reshape(-1) for offset in offsets]).astype(np.int64)
-    offset_shift = min(_trailing_zeros(every), shift)
+    multipliers = [_shifted(line.multiplier, shift - line.shift) for line in lines]
+    offsets = [_shifted(line.offset, shift - line.shift) for line in lines]
+    offset_shift = min(shift, *(_trailing_zeros(offset) for offset in offsets))
     steps = [_residual_steps(layer) for layer in program.convs]
     distinct = sorted({step for layer in steps for step in layer}, key=lambda step: (step is None, step or 0))
     shifts: tuple[int | None, ...] = tuple(dict.fromkeys([*distinct, None]))
@@ -97,8 +97,8 @@ def post_constants(program: Program) -> PostConstants:
         "residual": tuple(residuals),
     }
     for row, name in enumerate(("lower", "upper")):
-        values[f"multiplier_{name}"] = tuple(array[row].astype(np.int64) for array in multipliers)
-        values[f"offset_{name}"] = tuple(array[row].astype(np.int64) >> offset_shift for array in offsets)
+        values[f"multiplier_{name}"] = tuple(array[row] for array in multipliers)
+        values[f"offset_{name}"] = tuple(array[row] >> offset_shift for array in offsets)
     return PostConstants(shift, offset_shift, shifts, values)
 
 
@@ -165,7 +165,13 @@ def _residual_steps(layer: GatedConvProgram) -> list[int | None]:
     return steps
 
 
+def _shifted(values: IntArray, steps: int) -> IntArray:
+    """Return values·2^steps; whole, and Python's integers: two far shifts may take a constant beyond 64 bits."""
+    exact: IntArray = values.astype(object)
+    return exact << steps if steps >= 0 else exact >> -steps
+
+
 def _trailing_zeros(values: IntArray) -> int:
     """Return how many low bits are 0 in all values."""
-    joined = int(np.bitwise_or.reduce(values.astype(np.int64), initial=0))
+    joined = reduce(or_, map(int, values.reshape(-1)), 0)
     return 62 if joined == 0 else (joined & -joined).bit_length() - 1

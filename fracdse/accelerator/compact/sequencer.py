@@ -18,6 +18,8 @@ from fracdse.accelerator.pipeline import delayed
 from fracdse.compact_plan import KERNEL, SLOTS, CompactPlan
 
 PHASES = 4
+# From a pixel's first cycle to its word's last: more than lanes and post take.
+WORD_CYCLES = 20
 
 
 def word_layout(plan: CompactPlan) -> data.StructLayout:
@@ -75,6 +77,9 @@ class Sequencer(wiring.Component):
                 "awaits_frame": Out(1),
                 "begins_frame": Out(1),
                 "freed_rows": Out(range(3)),
+                # Of this layer, all rows above this one are written.
+                "written_layer": Out(range(len(plan.layers))),
+                "written_rows": Out(range(max(layer.rows for layer in plan.layers))),
                 # A pixel's plane.
                 "slot": Out(range(SLOTS)),
                 "ring": Out(ring_bits),
@@ -111,7 +116,12 @@ class Sequencer(wiring.Component):
         self._load(m, take)
         block = self._block(m, take)
         self._pixels(m, running, take, ends, block)
-        m.d.comb += self.awaits_frame.eq(order.stem & ~running)
+        at = Cat(self.at_layer, self.at_row)
+        written = delayed(m, Mux(running, at, Cat(order.layer, order.row)), WORD_CYCLES)
+        m.d.comb += [
+            self.awaits_frame.eq(order.stem & ~running),
+            Cat(self.written_layer, self.written_rows).eq(written),
+        ]
         return m
 
     def _load(self, m: Module, take: Value) -> None:

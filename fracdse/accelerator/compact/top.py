@@ -146,7 +146,7 @@ class CompactAccelerator(SystemPorts):
             first.awaits_frame.eq(sequencer.awaits_frame),
             *(
                 getattr(writer, name).eq(getattr(sequencer, name))
-                for name in ("begins_frame", "freed_rows", "at_layer", "at_row", "at_stem")
+                for name in ("begins_frame", "freed_rows", "written_layer", "written_rows")
             ),
         ]  # fmt: skip
 

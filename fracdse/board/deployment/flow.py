@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fracdse.accelerator.dealing import deal_channels
+from fracdse.accelerator.emit import check_generated
 from fracdse.board.bundle import bundle_bytes, read_bundle, write_bundle
 from fracdse.board.connection import board_name, check_board, check_pynq, connect
 from fracdse.board.deployment.figures import (
@@ -30,6 +31,7 @@ from fracdse.build.verilator import CompileOptions
 from fracdse.build.vivado_steps import VivadoResult
 from fracdse.build.yosys import SynthesisOptions
 from fracdse.figures import HardwareFigures, Kind
+from fracdse.folding import Folding
 from fracdse.hardware.devices import load_device
 from fracdse.hardware.estimate import estimate
 from fracdse.hardware.folding import solve, within
@@ -63,9 +65,10 @@ class _Deployment:
 
     def run(self) -> DeployResult:
         self._check_tools()
+        check_generated(self._request.design)
         check_format(self._request.design.image, self._request.test_set)  # the training looks at the other set only
         if self._request.gates is not None:
-            solve(self._request.design, self._request.gates)  # what fits no folding is not worth training
+            estimate(self._request.design, self._request.gates)  # what does not fit is not worth training
         trained = self._train()
         hardware = self._generate(trained)
         verification = self._simulate(trained, hardware) if "sim" in self._request.targets else None
@@ -112,15 +115,24 @@ class _Deployment:
 
     def _generate(self, trained: TrainedDesign) -> GeneratedHardware:
         design = self._request.design
+        if design.accelerator.architecture == "dataflow":
+            folding = self._folded(trained)
+        else:
+            folding, self._figures["estimated"] = None, estimate(design, trained.gates)
+        hardware = generate(trained.program, folding)
+        self._say(f"Generated the accelerator, build id {hardware.build_id:016x}.")
+        return hardware
+
+    def _folded(self, trained: TrainedDesign) -> Folding:
+        """Fold a dataflow accelerator, its channels dealt to lanes by the measured gates where that still fits."""
+        design = self._request.design
         folding = solve(design, trained.gates)
         self._figures["estimated"] = estimate(design, trained.gates, folding)
         dealt, gates = deal_channels(folding, trained.gates, trained.program, trained.calibration[:_DEALING_IMAGES])
         figures = estimate(design, gates, dealt)
         if within(figures, design, self._device):
             folding, self._figures["estimated"] = dealt, figures
-        hardware = generate(trained.program, folding)
-        self._say(f"Generated the accelerator, build id {hardware.build_id:016x}.")
-        return hardware
+        return folding
 
     def _simulate(self, trained: TrainedDesign, hardware: GeneratedHardware) -> Verification:
         images = self._request.test_set.images[: self._request.images]

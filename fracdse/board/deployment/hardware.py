@@ -1,4 +1,4 @@
-"""The hardware of a program: folded, generated, with the id that ties all its parts together."""
+"""The hardware of a program, generated, with the id that ties all its parts together."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from fracdse.topology import gated_convs
 
 @dataclass(frozen=True)
 class GeneratedHardware:
-    """The accelerator of one program and folding.
+    """The accelerator of one program.
 
     Attributes:
-        folding: How lanes are shared.
+        folding: How a dataflow accelerator shares its lanes; None where the architecture has no folding.
         build_id: 64 bits that stand for program, folding and generator; the hardware carries them in a register.
         top: Name of the top module.
         rtlil: For Yosys.
@@ -29,7 +29,7 @@ class GeneratedHardware:
         gate_outputs: Gates of each gated convolution for one frame.
     """
 
-    folding: Folding
+    folding: Folding | None
     build_id: int
     top: str
     rtlil: str
@@ -37,13 +37,15 @@ class GeneratedHardware:
     gate_outputs: tuple[int, ...]
 
 
-def build_id_of(program: Program, folding: Folding) -> int:
+def build_id_of(program: Program, folding: Folding | None) -> int:
     """Return the 64-bit id of an accelerator: of its program, its folding and the version that generates it."""
-    digest = digest_of(program_bytes(program), json.dumps(folding.to_dict(), sort_keys=True), __version__)
+    digest = digest_of(
+        program_bytes(program), json.dumps(folding.to_dict() if folding else None, sort_keys=True), __version__
+    )
     return int(digest[:16], 16)
 
 
-def generate(program: Program, folding: Folding) -> GeneratedHardware:
+def generate(program: Program, folding: Folding | None) -> GeneratedHardware:
     """Generate the accelerator of a program."""
     build_id = build_id_of(program, folding)
     rtlil = to_rtlil(program, folding, build_id)

@@ -78,12 +78,14 @@ def _run(request: DeployRequest, plan: BuildPlan, folder: Path, listener: Listen
     )  # fmt: skip
 
 
-def keep_reports(build: VivadoResult, design: Design, folding: Folding, folder: Path) -> Path:
+def keep_reports(build: VivadoResult, design: Design, folding: Folding | None, folder: Path) -> Path | None:
     """Put a build's reports where `fracdse calibrate --reports` finds them, named by the design, beside the design.
 
     Returns:
-        The folder.
+        The folder; None for an accelerator without a folding, whose model is not refitted on own builds.
     """
+    if folding is None:
+        return None
     folder.mkdir(parents=True, exist_ok=True)
     reports = build.bitstream.parent / "reports"
     for name, kept in (
