@@ -102,7 +102,8 @@ def _network_table(record: TrialRecord, width: int) -> Table:
         gate = "" if share is None else f"{bar(share, 10 if width >= _WIDE else 5)} {100 * share:.0f} %"
         used = [number_text(round(cost[name])) if name in cost else "" for name in resources]
         timed = f"{cycles:,.0f}{mark}" if cycles else ""
-        table.add_row(line.name, *words, lanes_text(line.lanes or int(cost.get("lanes", 0)), line.slices), timed, gate, *used)
+        lanes = lanes_text(line.lanes or int(cost.get("lanes", 0)), line.slices)
+        table.add_row(line.name, *words, lanes, timed, gate, *used)
     if slowest:
         sliced = "\n1/n: one lane that takes n cycles for every fan-in, a slice of it a cycle"
         caption = f"◂ the slowest layer{frame_note(record.design, frame, slowest)}" + (sliced if is_sliced else "")
