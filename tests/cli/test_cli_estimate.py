@@ -110,3 +110,21 @@ def test_the_command_imports_no_torch(design_file: Path) -> None:
         "assert not {'torch', 'optuna', 'scipy', 'matplotlib', 'pandas', 'amaranth'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_a_compact_design_has_no_folding_and_says_what_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "compact.toml"
+    path.write_text(ONE.replace("width = 8", "width = 16") + 'architecture = "compact"\n')
+    text = run(path)
+    assert "compact: 8 lanes, layers in turn" in text
+    assert "weights in" not in text
+    record = json.loads(run(path, "--json"))
+    assert record["folding"] is None
+    assert record["bram18_low"] <= record["bram18"] <= record["bram18_high"]
+
+
+def test_a_compact_design_that_is_too_slow_says_which_rate_it_reaches(tmp_path: Path) -> None:
+    path = tmp_path / "compact.toml"
+    path.write_text(ONE + 'architecture = "compact"\nfolding = "smallest at fps"\nfps = 1e6\n')
+    with pytest.raises(InfeasibleError, match=r"at 1,000,000 frames/s: it reaches [\d,]+ frames/s at 200 MHz"):
+        CliRunner().invoke(command, [str(path)], catch_exceptions=False)

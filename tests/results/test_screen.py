@@ -117,3 +117,12 @@ def test_failed_and_engine_trials_are_shown_as_far_as_they_go(records) -> None:
 def test_an_empty_front_is_an_error(records) -> None:
     with pytest.raises(InfeasibleError):
         screen(records[3:])
+
+
+def test_a_compact_design_shows_lanes_and_cycles_of_its_layers_and_of_a_frame(make_record) -> None:
+    accelerator = AcceleratorChoices(architecture="compact", feature_bits=10, constant_bits=12)
+    design = Design(ImageFormat(16, 16, 3, 10), NetworkChoices(depth=8, width=16), accelerator)
+    text = screen([make_record(0, 0.7, design=design)], width=110)
+    frame = estimate(design).cycles_per_frame.value
+    assert f"layers follow each other, and a frame takes {frame:,.0f} cycles" in " ".join(text.split())
+    assert re.search(r"stage1\.block0\.conv1 .* 8 +1,0\d\d", text)
