@@ -112,7 +112,7 @@ def test_every_unit_is_a_module_of_the_top_and_stands_alone():
     program = random_program(compact_design())
     whole = to_rtlil(program, None, BUILD_ID)
     units = unit_rtlil(program, None, BUILD_ID)
-    assert {"sequencer", "lanes", "post", "writer", "classifier", "control"} < set(units)
+    assert {"sequencer", "lanes", "post_unit", "writer", "classifier", "control"} < set(units)
     for name, text in units.items():
         assert f"module \\{TOP_NAME}.{name}\n" in whole
         assert f"module \\{name}\n" in text
