@@ -16,12 +16,14 @@ from compact_programs import (
 from random_programs import random_program
 
 from fracdse.accelerator.emit import TOP_NAME, to_rtlil, unit_rtlil
+from fracdse.build import simulation
 from fracdse.build.simulation import SimulationOptions
 from fracdse.build.verilator import lint
 from fracdse.build.verilog import to_verilog
 from fracdse.errors import ConfigError
 
 FORMS = [BACK_TO_BACK, PAUSES, RESET]
+FIRST = random_program(compact_design(), 1)
 SLOW_SOURCE = SimulationOptions(pause_in=0.95, seed=9, reset_after_words=50)
 
 
@@ -39,13 +41,31 @@ def narrow_thresholds(program):
 
 
 def test_every_form_gives_the_programs_bits():
-    check_bits(random_program(compact_design(), 1), FORMS)
+    check_bits(FIRST, FORMS)
 
 
 def test_other_shapes_and_constants_give_the_programs_bits():
     design = compact_design(32, 16, colours=3, width=24, resolution=16, feature_bits=18, classes=100)
     program = with_thresholds(random_program(design, 2, extras=True), "symmetric")
     check_bits(program, [BACK_TO_BACK, STALLED_SINK], frames=3)
+
+
+def test_a_reset_in_a_later_layer_leaves_no_trace(monkeypatch, tmp_path):
+    # As `RESET`, but the whole frame is sent, and 137 cycles for each word asked for pass before the reset.
+    interrupting = simulation._MAIN.read_text()
+    for old, new in (
+        ("bench.send(words, count);", "bench.send(words, FRAME_WORDS);"),
+        (
+            "bench.tick();\n    bench.reset",
+            "bench.tick();\n    for (int i = 137 * count; i; --i) bench.tick();\n    bench.reset",
+        ),
+    ):
+        assert interrupting.count(old) == 1
+        interrupting = interrupting.replace(old, new)
+    main = tmp_path / "simulate.cpp"
+    main.write_text(f"#define FRAME_WORDS {16 * 16 // 4}\n{interrupting}")
+    monkeypatch.setattr(simulation, "_MAIN", main)
+    check_bits(FIRST, [SimulationOptions(reset_after_words=words) for words in (4, 9, 21, 38, 47)])
 
 
 @pytest.mark.slow
