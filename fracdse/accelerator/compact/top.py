@@ -36,10 +36,10 @@ class CompactUnits:
     sequencer: Sequencer
     input: InputWriter
     codes: CodeStore
-    weights: WeightLoader
+    weight_loader: WeightLoader
     lanes: Lanes
-    constants: ConstantStore
-    post: Post
+    constant_store: ConstantStore
+    post_unit: Post
     map: FeatureMap
     writer: CodeWriter
     pool: CompactPool
@@ -47,7 +47,7 @@ class CompactUnits:
     control: Control
 
     def named(self) -> dict[str, Elaboratable]:
-        """Return every unit under its name: the name of its submodule in the top level."""
+        """Return every unit under its name: the name of its submodule in the top level, and of no port of a unit."""
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "plan"}
 
 
@@ -70,10 +70,10 @@ def make_compact_units(program: Program, build_id: int) -> CompactUnits:
         sequencer=Sequencer(plan, lanes),
         input=first,
         codes=CodeStore(plan),
-        weights=WeightLoader(plan, weight_words(program, plan)),
+        weight_loader=WeightLoader(plan, weight_words(program, plan)),
         lanes=lanes,
-        constants=ConstantStore(memory, stages),
-        post=Post(plan, memory.post, lanes, bits),
+        constant_store=ConstantStore(memory, stages),
+        post_unit=Post(plan, memory.post, lanes, bits),
         map=FeatureMap(plan, bits),
         writer=CodeWriter(plan, memory, bits),
         pool=pool,
@@ -120,7 +120,7 @@ class CompactAccelerator(SystemPorts):
 
     def _blocks(self, m: Module) -> None:
         """Connect what a block needs: its weights, its constants, its rows of codes."""
-        sequencer, weights, constants = self.units.sequencer, self.units.weights, self.units.constants
+        sequencer, weights, constants = self.units.sequencer, self.units.weight_loader, self.units.constant_store
         writer, first = self.units.writer, self.units.input
         ready = Signal()
         layer_done = writer.done_layer > sequencer.layer
@@ -153,7 +153,7 @@ class CompactAccelerator(SystemPorts):
     def _pixels(self, m: Module) -> None:
         """Connect the way of a pixel: taps, sums, post."""
         sequencer, codes, lanes = self.units.sequencer, self.units.codes, self.units.lanes
-        weights, post, constants = self.units.weights, self.units.post, self.units.constants
+        weights, post, constants = self.units.weight_loader, self.units.post_unit, self.units.constant_store
         read = ("slot", "ring", "ring_next", "index", "column", "plane", "outside_rows", "outside_columns")
         m.d.comb += [
             *(getattr(codes, name).eq(getattr(sequencer, name)) for name in read),
@@ -170,7 +170,7 @@ class CompactAccelerator(SystemPorts):
 
     def _words(self, m: Module) -> None:
         """Connect the way of a residual word: feature map and pool."""
-        post, store, writer, pool = self.units.post, self.units.map, self.units.writer, self.units.pool
+        post, store, writer, pool = self.units.post_unit, self.units.map, self.units.writer, self.units.pool
         control = self.units.control
         m.d.comb += [
             store.residual_address.eq(post.residual_address),
@@ -194,7 +194,12 @@ class CompactAccelerator(SystemPorts):
 
     def _codes(self, m: Module) -> None:
         """Connect both writers of codes to their store, and the writer's thresholds."""
-        codes, writer, first, constants = self.units.codes, self.units.writer, self.units.input, self.units.constants
+        codes, writer, first, constants = (
+            self.units.codes,
+            self.units.writer,
+            self.units.input,
+            self.units.constant_store,
+        )
         halves = len(codes.write_halves)
         of_writer = (1 << writer.write_half) if halves > 1 else 1
         m.d.comb += [
