@@ -104,7 +104,7 @@ def compact_units(design: Design, fields: ConstantFields | None = None) -> tuple
     strided = word * any(layer.stride == 2 for layer in plan.layers)
     threshold_bits = LANES * known.threshold_bits
     stem = plan.layers[0]
-    choices = -(-plan.bank_words // _PART_WORDS)
+    map_parts = -(-plan.bank_words // _PART_WORDS)
     pixel_bits = (stem.in_rows * stem.in_columns - 1).bit_length()
     classifier = classifier_terms(
         plan.features, plan.classes, 1, LANES, pooled_bits(bits), constants, "logic", use_dsp=True
@@ -117,8 +117,8 @@ def compact_units(design: Design, fields: ConstantFields | None = None) -> tuple
         ),
         UnitTerms(
             "input",
-            lut={"levels": plan.levels, "pixel_bits": pixel_bits, "one": 1},
-            ff={"pixel_bits": pixel_bits, "one": 1},
+            lut={"levels": plan.levels, "colours": plan.colours, "pixel_bits": pixel_bits, "one": 1},
+            ff={"colours": plan.colours, "pixel_bits": pixel_bits, "one": 1},
         ),
         UnitTerms(
             "codes",
@@ -130,14 +130,14 @@ def compact_units(design: Design, fields: ConstantFields | None = None) -> tuple
             },
             ff={wide: 1},
         ),
-        UnitTerms("weights", lut={wide: 1, "one": 1}, ff={wide: 1}, bram18=weight_blocks(plan)),
+        UnitTerms("weight_loader", lut={wide: 1, "one": 1}, ff={wide: 1}, bram18=weight_blocks(plan)),
         UnitTerms(
             "lanes",
             lut={"ram": lutram_luts(sums, depth), "sum_bits": sums, wide: 1},
             ff={"sum_bits": sums, wide: 1},
         ),
         UnitTerms(
-            "constants",
+            "constant_store",
             lut={"address": (shape.depth - 1).bit_length(), "one": 1},
             ff={
                 "loaded_bits": (shape.post_words + shape.code_words) * shape.width,
@@ -148,14 +148,20 @@ def compact_units(design: Design, fields: ConstantFields | None = None) -> tuple
             bram18=shape.blocks,
         ),
         UnitTerms(
-            "post",
+            "post_unit",
             lut={"word_bits": word, "constant_bits": LANES * constants, "sum_bits": sums, "address": address, "one": 1},
             ff={"word_bits": word, "constant_bits": LANES * constants, "sum_bits": sums, "address": address, "one": 1},
             dsp=LANES,
         ),
         UnitTerms(
             "map",
-            lut={"ram": 2 * word * _map_luts(plan), "choice": word * choices, "word_bits": word, "one": 1},
+            lut={
+                "ram": 2 * word * _map_luts(plan),
+                "choice": 2 * word * choice_luts(map_parts),
+                "uneven": word * (map_parts if map_parts & (map_parts - 1) else 0),
+                "word_bits": word,
+                "one": 1,
+            },
             ff={"word_bits": word},
         ),
         UnitTerms(
