@@ -112,8 +112,7 @@ def test_codes_and_shortcuts_of_all_layers(width, kind, frames):
         words[0, :4] = -2048
         words[-1, -4:] = 2047
         around.fill(before, words)
-        ctx.set(unit.at_layer, number)
-        ctx.set(unit.at_stem, 0)
+        ctx.set(unit.written_layer, number)
         for row in range(0, layer.in_rows, layer.stride):
             waited = 0
             while ctx.get(unit.done_layer) == number and ctx.get(unit.done_rows) < row + layer.stride:
@@ -134,8 +133,7 @@ def test_codes_and_shortcuts_of_all_layers(width, kind, frames):
     async def bench(ctx):
         for _ in range(frames):
             ctx.set(unit.begins_frame, 1)
-            ctx.set(unit.at_layer, 0)
-            ctx.set(unit.at_stem, 1)
+            ctx.set(unit.written_layer, 0)
             await around.cycle(ctx)
             ctx.set(unit.begins_frame, 0)
             position = plan.ring_rows - plan.early_rows
