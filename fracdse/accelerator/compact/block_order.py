@@ -7,7 +7,7 @@ else in one more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
@@ -24,8 +24,8 @@ SETTLED = 3
 class BlockOrder(wiring.Component):
     """Loops over the blocks; see the module's description.
 
-    first_row, ends_row, ends_layer, ends_frame: the block is the first of a row; the last of a row, of the last row,
-    of the last layer. `freed`: rows of codes that nothing needs any more once the block begins.
+    begins_row, ends_row: the block is the first or the last of a row; ends_layer, ends_frame: its row is the layer's
+    last, its layer the frame's.
     """
 
     def __init__(self, plan: CompactPlan) -> None:
@@ -93,7 +93,7 @@ class BlockOrder(wiring.Component):
         self._addresses(m, last_row, last_word, last_group)
         return m
 
-    def _table(self, m: Module, of: Callable[[CompactLayer], int], layers: Iterable[CompactLayer] = ()) -> Value:
+    def _table(self, m: Module, of: Callable[[CompactLayer], int]) -> Value:
         """Return a number of the present layer, one cycle after the layer."""
         value = constant_table(m, self.layer, [of(layer) for layer in self._plan.layers], name="of_layer")
         held = Signal(value.shape(), name="held")
