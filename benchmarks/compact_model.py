@@ -46,6 +46,8 @@ from fracdse.hardware.terms import UnitTerms
 
 # The classifier is the dataflow accelerator's: its formula and coefficients are too.
 _SHARED = "classifier"
+# A handful of held-out networks does not show the worst there is.
+_LEAST_HALF_WIDTH = 0.03
 
 
 def networks(points: Sequence[Point]) -> Iterator[tuple[Point, dict[str, Point]]]:
@@ -94,7 +96,9 @@ def fit(points: Sequence[Point]) -> Coefficients:
         network_half_width={"lut": 1.0, "ff": 1.0}, network_points=len(chosen),
     )  # fmt: skip
     errors = [error for network, *error in network_errors(points, draft) if is_held_out(network)]
-    widths = {name: round(max(abs(e[i]) for e in errors), 3) for i, name in enumerate(("lut", "ff"))}
+    widths = {
+        name: round(max(_LEAST_HALF_WIDTH, *(abs(e[i]) for e in errors)), 3) for i, name in enumerate(("lut", "ff"))
+    }
     return draft.model_copy(update={"network_half_width": widths})
 
 
