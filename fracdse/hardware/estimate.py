@@ -85,7 +85,7 @@ def _misses_rate(design: Design, totals: Totals) -> bool:
 
 
 def estimate_many(designs: Sequence[Design]) -> list[HardwareFigures | None]:
-    """Return the figures of many designs without gate statistics; None where no folding, or the design, fits no device.
+    """Return the figures of many designs without gate statistics; None where nothing of it fits the device.
 
     Designs that differ only in clock, rate or gate target share one solution.
 
