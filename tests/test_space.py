@@ -49,6 +49,12 @@ def test_a_folding_needs_the_rate_that_it_is_to_reach() -> None:
     with pytest.raises(ConfigError, match="has no rate to reach"):
         parse_space(document, "mine")
     assert parse_space(document | {"constraints": {"fps": ">= 5"}}, "mine").size == 2
+    compact, engine = (
+        {"accelerator": document["accelerator"] | {"architecture": name}} for name in ("compact", "engine")
+    )
+    with pytest.raises(ConfigError, match="has no rate to reach"):
+        parse_space(compact, "mine")
+    assert parse_space(engine, "mine").size == 2
 
 
 def test_params_of_a_design_and_back() -> None:

@@ -246,11 +246,11 @@ def _check_values(space: SearchSpace) -> None:
 
 
 def _lacks_rate(space: SearchSpace) -> bool:
-    """Tell whether a folding is to reach a rate that neither accelerator.fps nor a constraint states."""
+    """Tell whether a rate is to be reached that neither accelerator.fps nor a constraint states."""
     names = ("folding", "architecture", "fps")
     folding, architecture, fps = (space.choices.get(f"accelerator.{name}") for name in names)
     if folding is None or "smallest at fps" not in folding.ends:
         return False
-    if architecture is not None and "dataflow" not in architecture.ends:
+    if architecture is not None and set(architecture.ends) == {"engine"}:
         return False
     return not any(fps.ends) if fps is not None else not space._goals().get("fps")
