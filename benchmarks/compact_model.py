@@ -3,7 +3,7 @@
 python benchmarks/compact_model.py                   # the error of the stored coefficients
 python benchmarks/compact_model.py --synthesise      # synthesise what is not stored yet; some minutes each
 python benchmarks/compact_model.py --simulate        # simulate what is not stored yet
-python benchmarks/compact_model.py --fit             # fit hw_models/compact-xcup.json
+python benchmarks/compact_model.py --fit             # fit hw_models/compact/coefficients-xcup.json
 
 Networks are random ones whose norms are settled as training leaves them, lowered like any other. Every third one is
 kept from the fit. A line a network: the model against what Yosys and Verilator gave.
@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from compact_points import (
     DRAWS,
+    POINTS_FOLDER,
     UNITS_FILE,
     Simulated,
     name_of,
@@ -30,9 +31,8 @@ from compact_points import (
 )
 from scipy.optimize import nnls
 
-from fracdse.data_files import data_folder
 from fracdse.design import Design
-from fracdse.hardware.calibration.points import NETWORK, Point, builds_folder, write_points
+from fracdse.hardware.calibration.points import NETWORK, Point, write_points
 from fracdse.hardware.coefficients import Coefficient, Coefficients, Formula
 from fracdse.hardware.compact import (
     ConstantFields,
@@ -120,13 +120,13 @@ def main() -> None:
     for index in range(len(DRAWS)):
         if options.synthesise and not any(point.network == name_of(index) for point in points):
             points += synthesise_draw(index, options.jobs)
-            write_points(builds_folder() / UNITS_FILE, points)
+            write_points(POINTS_FOLDER / UNITS_FILE, points)
         if options.simulate and not any(one.network == name_of(index) for one in simulated):
             simulated.append(simulate_draw(index, options.jobs))
             write_simulated(simulated)
     if options.fit:
         text = fit(points).model_dump_json(indent=1)
-        (data_folder("hw_models") / "compact-xcup.json").write_text(text + "\n", encoding="utf-8")
+        (POINTS_FOLDER / "coefficients-xcup.json").write_text(text + "\n", encoding="utf-8")
         compact_coefficients.cache_clear()
     print_units(points)
     print_networks(points)

@@ -19,8 +19,9 @@ from fracdse.build.synthesis import synthesise
 from fracdse.build.tools import find_verilator, find_yosys
 from fracdse.build.verilog import to_verilog
 from fracdse.build.yosys import SynthesisOptions
+from fracdse.data_files import data_folder
 from fracdse.design import AcceleratorChoices, Design, ImageFormat, NetworkChoices
-from fracdse.hardware.calibration.points import NETWORK, Point, builds_folder, read_points, write_table
+from fracdse.hardware.calibration.points import NETWORK, Point, read_points, write_table
 from fracdse.program import Executor
 from fracdse.program.lowering import lower
 from fracdse.program.model import Program
@@ -54,7 +55,8 @@ DRAWS = (
     (8, 8, 1, 10, 8, 16, 16, 10, 12, 0),
 )
 SEED = 7
-UNITS_FILE, CYCLES_FILE = "compact-xcup.csv", "compact-cycles.csv"
+POINTS_FOLDER = data_folder("hw_models") / "compact"
+UNITS_FILE, CYCLES_FILE = "units-xcup.csv", "cycles.csv"
 _IMAGES = 4
 
 
@@ -145,7 +147,7 @@ def simulate_draw(index: int, jobs: int) -> Simulated:
 
 
 def read_simulated() -> list[Simulated]:
-    path = builds_folder() / CYCLES_FILE
+    path = POINTS_FOLDER / CYCLES_FILE
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:
@@ -157,9 +159,9 @@ def read_simulated() -> list[Simulated]:
 
 def write_simulated(found: Sequence[Simulated]) -> None:
     names = [field.name for field in fields(Simulated)]
-    write_table(builds_folder() / CYCLES_FILE, names, [[asdict(one)[name] for name in names] for one in found])
+    write_table(POINTS_FOLDER / CYCLES_FILE, names, [[asdict(one)[name] for name in names] for one in found])
 
 
 def stored_points() -> list[Point]:
-    path = builds_folder() / UNITS_FILE
+    path = POINTS_FOLDER / UNITS_FILE
     return read_points([path]) if path.exists() else []

@@ -3,7 +3,7 @@
 Block RAM and DSP slices follow the generator's own rules. What no design says before its network is trained is how wide
 some constants are; `usual_fields` states what lowering gave for the released FracBNN network, and `widest_fields` what
 it gave at most for random ones. LUTs and flip-flops are terms of each unit, for the coefficients of
-hw_models/compact-xcup.json (`benchmarks/compact_model.py` fits them).
+hw_models/compact/coefficients-xcup.json (`benchmarks/compact_model.py` fits them).
 """
 
 from __future__ import annotations
@@ -196,12 +196,12 @@ def _map_luts(plan: CompactPlan) -> int:
 
 @lru_cache(maxsize=1)
 def compact_coefficients() -> Coefficients:
-    """Return the coefficients of hw_models/compact-xcup.json, which serve all families.
+    """Return the coefficients of hw_models/compact/coefficients-xcup.json, which serve all families.
 
     Raises:
         ConfigError: The file is not what it should be.
     """
-    return read_coefficients(data_folder("hw_models") / "compact-xcup.json")
+    return read_coefficients(data_folder("hw_models") / "compact" / "coefficients-xcup.json")
 
 
 @dataclass(frozen=True)

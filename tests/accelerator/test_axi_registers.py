@@ -4,6 +4,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from fracdse.accelerator.control import Control
+from fracdse.accelerator.gate_counters import GateCounters
 from fracdse.registers import (
     CONTROL_RESET,
     CONTROL_START,
@@ -76,7 +77,7 @@ class Driver:
 
 
 def run(bench):
-    unit = Control(build_id=0x0123_4567_89AB_CDEF, channels=CHANNELS, classes=10, frame_words=768)
+    unit = Control(build_id=0x0123_4567_89AB_CDEF, gates=GateCounters(CHANNELS), classes=10, frame_words=768)
     simulator = Simulator(unit)
     simulator.add_clock(1e-6)
     driver = Driver(unit)

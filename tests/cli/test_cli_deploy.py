@@ -140,7 +140,7 @@ def test_a_compact_accelerator_goes_the_whole_way_to_a_simulated_board(workplace
     )
     assert result.exit_code == ExitCode.DONE, result.output
     assert "bit for bit" in result.stderr
-    assert "simulated board: all logits of 4 frames are the program's" in result.stderr
+    assert "all logits of 4 frames are the program's; build id" in result.stderr
     assert read_bundle(Path(result.stdout.splitlines()[-1])).folding is None
     record = open_study("compact").record(0)
     cycles = record.later["simulated"].cycles_per_frame.value

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fracdse.compact_constants import constant_shape
+from fracdse.data_files import data_folder
 from fracdse.design import AcceleratorChoices, Design, ImageFormat, NetworkChoices
 from fracdse.errors import ConfigError
-from fracdse.hardware.calibration.points import NETWORK, builds_folder, read_points
+from fracdse.hardware.calibration.points import NETWORK, read_points
 from fracdse.hardware.compact import (
     ConstantFields,
     compact_coefficients,
@@ -26,8 +27,9 @@ from fracdse.hardware.folding import FoldingInfeasible, solve
 from fracdse.memories import bram18
 
 RELEASED = Design(accelerator=AcceleratorChoices(architecture="compact", feature_bits=10, constant_bits=12))
-SYNTHESISED = [point for point in read_points([builds_folder() / "compact-xcup.csv"]) if point.unit == NETWORK]
-with (builds_folder() / "compact-cycles.csv").open(encoding="utf-8", newline="") as file:
+POINTS_FOLDER = data_folder("hw_models") / "compact"
+SYNTHESISED = [point for point in read_points([POINTS_FOLDER / "units-xcup.csv"]) if point.unit == NETWORK]
+with (POINTS_FOLDER / "cycles.csv").open(encoding="utf-8", newline="") as file:
     SIMULATED = list(csv.DictReader(file))
 
 
