@@ -1,10 +1,10 @@
 """From a lane's sums to the next residual word.
 
-    gate, z = 2·M/2 + gate·L/2  →  side of the split  →  multiplier·z + (offset + residual)  →  saturated word
+    gate, z = M + gate·L/2  →  side of the split  →  multiplier·z + (offset + residual)  →  saturated word
 
-A lane takes one DSP slice. M comes one cycle before L, beside no word; `word` describes a result and belongs to the
-cycle of L's pixel before its taps (the stem's: one cycle after M's). Constants are taken from `constants`, which
-follows the words (`STAGES`). `turn` 0 is the feature map's for words of even columns.
+A lane takes one DSP slice. M/2 comes one cycle before L/2, without a word; `word` describes a result and belongs to
+the cycle of L's pixel before its taps (the stem's, which has no L: one cycle after M's). Constants are taken from
+`constants`, which follows the words (`field_stages`).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A pixel takes a cycle a plane. Blocks follow each other without a gap where weights, codes and constants are there in
 time; a block begins in phase 0 of four, so that even and odd columns take turns at the feature map's two banks.
-Signals of a pixel (`codes`, `lanes`) are valid in the cycle before its taps; those of a residual word (`word`) one
-cycle later, beside its second plane. A block's `take` strobes with its first pixel.
+Signals of a pixel's plane are valid in the cycle before its taps; `word`, which describes the residual word that comes
+of it, one cycle later, beside its second plane. A block's `take` strobes with its first pixel.
 """
 
 from __future__ import annotations
