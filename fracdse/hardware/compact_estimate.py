@@ -22,8 +22,9 @@ from fracdse.hardware.folding import FoldingInfeasible
 from fracdse.hardware.options import RESOURCES
 from fracdse.hardware.power import power_figure
 
-# Cycles of all simulated networks are within this of the model (benchmarks/compact_model.py).
-CYCLES_HALF_WIDTH = 0.01
+# Cycles of the simulated networks are within 0.5 % of the model (benchmarks/compact_model.py); of small maps, whose
+# blocks wait for constants, within this where constants are narrower than usual.
+CYCLES_HALF_WIDTH = 0.03
 _RATE_SLACK = 1e-9
 
 

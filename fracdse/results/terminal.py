@@ -125,7 +125,11 @@ def _caption(records: Sequence[TrialRecord], layout: _Layout) -> str:
 
 def design_text(record: TrialRecord) -> str:
     """Return the choices of a trial in a few words."""
-    net = record.design.network
+    net, architecture = record.design.network, record.design.accelerator.architecture
     body = f"{net.body}{net.depth}" if net.body == "resnet" else net.body
-    text = f"{body} w{net.width} R{net.thermometer_resolution} g{net.gate_threshold:g}"
-    return f"{text} SI{net.si_width}" if net.si_width else text
+    words = [body, f"w{net.width}", f"R{net.thermometer_resolution}", f"g{net.gate_threshold:g}"]
+    if net.si_width:
+        words.append(f"SI{net.si_width}")
+    if architecture != "dataflow":
+        words.append(architecture)
+    return " ".join(words)
