@@ -123,6 +123,7 @@ def test_a_compact_design_shows_lanes_and_cycles_of_its_layers_and_of_a_frame(ma
     accelerator = AcceleratorChoices(architecture="compact", feature_bits=10, constant_bits=12)
     design = Design(ImageFormat(16, 16, 3, 10), NetworkChoices(depth=8, width=16), accelerator)
     text = screen([make_record(0, 0.7, design=design)], width=110)
+    assert "resnet8 w16 R8 g3 compact: complete" in text
     frame = estimate(design).cycles_per_frame.value
     assert f"layers follow each other, and a frame takes {frame:,.0f} cycles" in " ".join(text.split())
     assert re.search(r"stage1\.block0\.conv1 .* 8 +1,0\d\d", text)
