@@ -95,7 +95,7 @@ def program_of(index: int) -> Program:
 def unit_of(module: str) -> str:
     """Return the unit that a synthesised module belongs to: the top level's submodule; 'top' for what is left."""
     parts = module.split(".")
-    return parts[1].split("$")[0] if len(parts) > 1 else "top"
+    return parts[1] if len(parts) > 1 else "top"
 
 
 def synthesise_draw(index: int, jobs: int) -> list[Point]:

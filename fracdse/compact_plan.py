@@ -20,6 +20,12 @@ LANES = 8
 SLOTS = 4
 """Rows, and columns, of the code store that are read side by side: what a 3×3 window needs and one more."""
 
+PHASES = 4
+"""Cycles of a round: blocks begin in its first one, and what uses the feature map takes turns within it."""
+
+MAP_PART_WORDS = 256
+"""Words of a memory of the feature map: what four LUTs hold of a bit without a multiplexer of their own."""
+
 KERNEL = 3
 _WIDEST_GROUP = 16
 _FEWEST_ROWS = 2
@@ -114,6 +120,35 @@ class CompactPlan:
         """Binary products of a lane and cycle."""
         return KERNEL * KERNEL * self.group
 
+    @property
+    def index_bits(self) -> int:
+        """Return the bits that name an entry of a bank of the code store, but for its plane."""
+        return (self.store_depth // 2 - 1).bit_length()
+
+    @property
+    def edge_bits(self) -> int:
+        """Return the bits of a count over one column of taps."""
+        return (KERNEL * self.group).bit_length()
+
+    @property
+    def sum_bits(self) -> int:
+        """Return the width of a lane's sum, also of one that is not complete: it begins far below 0."""
+        low = min(self.start_sum(layer, KERNEL, KERNEL) for layer in self.layers)
+        return (-low - 1).bit_length() + 1
+
+    @property
+    def partial_sums(self) -> int:
+        """Return how many sums of a lane are kept from one group of channels to the next."""
+        return max((layer.block_cycles for layer in self.layers if layer.groups > 1), default=2)
+
+    def start_sum(self, layer: CompactLayer, rows: int, columns: int) -> int:
+        """Return what a lane's sum starts from where so many rows and columns of a window are inside the image.
+
+        Half of the products there, and the edges of all groups, which are added inverted.
+        """
+        inverted_edges = layer.groups * ((1 << self.edge_bits) - 1)
+        return -layer.inputs * rows * columns // 2 - inverted_edges
+
     def row_step(self, layer: CompactLayer) -> int:
         """Return the words of a bank from one row of a layer's output to the next."""
         return layer.scale * self.row_words
@@ -169,22 +204,16 @@ def _stem_entries(stem: CompactLayer) -> int:
 
 
 def _stem_layer(spec: StemSpec, group: int) -> CompactLayer:
-    return CompactLayer(
-        name=spec.name,
-        rows=spec.out_height,
-        columns=spec.out_width,
-        in_rows=spec.in_height,
-        in_columns=spec.in_width,
-        stride=spec.stride,
-        words=spec.out_channels // LANES,
-        in_words=0,
-        groups=spec.colours * -(-spec.levels // group),
-        inputs=spec.colours * spec.levels,
-        scale=1,
-    )
+    groups = spec.colours * -(-spec.levels // group)
+    return _layer(spec, in_words=0, groups=groups, inputs=spec.colours * spec.levels, scale=1)
 
 
 def _conv_layer(spec: GatedConvSpec, group: int, scale: int) -> CompactLayer:
+    groups = spec.in_channels // group
+    return _layer(spec, in_words=spec.in_channels // LANES, groups=groups, inputs=spec.in_channels, scale=scale)
+
+
+def _layer(spec: StemSpec | GatedConvSpec, *, in_words: int, groups: int, inputs: int, scale: int) -> CompactLayer:
     return CompactLayer(
         name=spec.name,
         rows=spec.out_height,
@@ -193,9 +222,9 @@ def _conv_layer(spec: GatedConvSpec, group: int, scale: int) -> CompactLayer:
         in_columns=spec.in_width,
         stride=spec.stride,
         words=spec.out_channels // LANES,
-        in_words=spec.in_channels // LANES,
-        groups=spec.in_channels // group,
-        inputs=spec.in_channels,
+        in_words=in_words,
+        groups=groups,
+        inputs=inputs,
         scale=scale,
     )
 

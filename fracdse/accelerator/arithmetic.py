@@ -43,6 +43,14 @@ def constant_table(m: Module, index: Value, values: Sequence[int], name: str = "
     return out
 
 
+def registered_table(m: Module, index: Value, values: Sequence[int], name: str = "table") -> Signal:
+    """Look `index` up as `constant_table` does, with one cycle of latency."""
+    value = constant_table(m, index, values, name=name)
+    held = Signal(value.shape(), name="held")
+    m.d.sync += held.eq(value)
+    return held
+
+
 def constant_mux(index: Value, values: Sequence[int]) -> Value:
     """Look `index` up as `constant_table` does, by multiplexers.
 

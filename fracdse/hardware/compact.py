@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from fracdse.compact_constants import ConstantShape, constant_shape
-from fracdse.compact_plan import KERNEL, LANES, SLOTS, CompactPlan, compact_plan
+from fracdse.compact_plan import KERNEL, LANES, MAP_PART_WORDS, SLOTS, CompactPlan, compact_plan
 from fracdse.data_files import data_folder
 from fracdse.design import Design, ImageFormat, NetworkChoices
 from fracdse.hardware.coefficients import Coefficients, coefficients_for, read_coefficients
@@ -22,8 +22,6 @@ from fracdse.hardware.units.classifier import classifier_terms
 from fracdse.memories import bram18, lutram_luts, lutram_parts
 from fracdse.program.fixed_point import pooled_bits
 
-# Words of a part of the feature map, whose memories have one port: a LUT holds 64 bits, two and four 128 and 256.
-_PART_WORDS = 256
 # Bits of gate and residual step as lowering gave them for the released network; those of an offset beyond a word's.
 _GATE_BITS, _RESIDUAL_BITS, _OFFSET_BITS = 2, 3, 5
 _WIDEST_GATE, _WIDEST_MORE = 6, 2
@@ -98,13 +96,12 @@ def compact_units(design: Design, fields: ConstantFields | None = None) -> tuple
     address, layers = (plan.bank_words - 1).bit_length(), len(plan.layers)
     halves = SLOTS * SLOTS * (plan.group // LANES)
     parts = lutram_parts(plan.store_depth)[0]
-    sums = LANES * _sum_bits(plan)
-    depth = max((layer.block_cycles for layer in plan.layers if layer.groups > 1), default=2)
+    sums = LANES * plan.sum_bits
     word, pool_bits = LANES * bits, LANES * (bits + (plan.pixels - 1).bit_length() + 1)
     strided = word * any(layer.stride == 2 for layer in plan.layers)
     threshold_bits = LANES * known.threshold_bits
     stem = plan.layers[0]
-    map_parts = -(-plan.bank_words // _PART_WORDS)
+    map_parts = -(-plan.bank_words // MAP_PART_WORDS)
     pixel_bits = (stem.in_rows * stem.in_columns - 1).bit_length()
     classifier = classifier_terms(
         plan.features, plan.classes, 1, LANES, pooled_bits(bits), constants, "logic", use_dsp=True
@@ -125,7 +122,7 @@ def compact_units(design: Design, fields: ConstantFields | None = None) -> tuple
             lut={
                 "ram": halves * lutram_luts(LANES, plan.store_depth),
                 "choice": halves * LANES * choice_luts(parts),
-                "ring": SLOTS * SLOTS * (plan.store_depth // 2 - 1).bit_length(),
+                "ring": SLOTS * SLOTS * plan.index_bits,
                 wide: 1,
             },
             ff={wide: 1},
@@ -133,7 +130,7 @@ def compact_units(design: Design, fields: ConstantFields | None = None) -> tuple
         UnitTerms("weight_loader", lut={wide: 1, "one": 1}, ff={wide: 1}, bram18=weight_blocks(plan)),
         UnitTerms(
             "lanes",
-            lut={"ram": lutram_luts(sums, depth), "sum_bits": sums, wide: 1},
+            lut={"ram": lutram_luts(sums, plan.partial_sums), "sum_bits": sums, wide: 1},
             ff={"sum_bits": sums, wide: 1},
         ),
         UnitTerms(
@@ -180,16 +177,9 @@ def compact_units(design: Design, fields: ConstantFields | None = None) -> tuple
     )  # fmt: skip
 
 
-def _sum_bits(plan: CompactPlan) -> int:
-    """Return the width of a lane's sum: half a fan-in, and what the edges of its groups take off inverted."""
-    edge = (1 << (KERNEL * plan.group).bit_length()) - 1
-    low = max(layer.inputs * KERNEL * KERNEL // 2 + layer.groups * edge for layer in plan.layers)
-    return (low - 1).bit_length() + 1
-
-
 def _map_luts(plan: CompactPlan) -> int:
     """Return the LUTs that hold a bit of a bank of the feature map."""
-    whole, rest = divmod(plan.bank_words, _PART_WORDS)
+    whole, rest = divmod(plan.bank_words, MAP_PART_WORDS)
     last = 0 if rest == 0 else 1 if rest <= 64 else 2 if rest <= 128 else 4
     return 4 * whole + last
 

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from fracdse.compact_plan import CompactLayer, CompactPlan
+from fracdse.compact_plan import PHASES, CompactLayer, CompactPlan
 from fracdse.hardware.cycles import CLASSIFIER_LATENCY
 
-PHASES = 4
 # From taps to sums (adder trees over 9·group products), by the channels of a group.
 LANE_LATENCY = {8: 5, 16: 6}
 # A block's weights: a memory word a lane, its way to the counted edges, and the next block's description before it.

@@ -13,8 +13,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from fracdse.accelerator.arithmetic import constant_table
-from fracdse.accelerator.compact.lanes import start_sum, sum_bits
+from fracdse.accelerator.arithmetic import constant_table, registered_table
 from fracdse.accelerator.pipeline import delayed
 from fracdse.compact_plan import KERNEL, SLOTS, CompactLayer, CompactPlan
 
@@ -31,8 +30,6 @@ class BlockOrder(wiring.Component):
     def __init__(self, plan: CompactPlan) -> None:
         self._plan = plan
         layers = plan.layers
-        bits = sum_bits(plan)
-        self._index_bits = (plan.store_depth // 2 - 1).bit_length()
         self._ring = plan.ring_rows // SLOTS
         ring_bits = max(1, (self._ring - 1).bit_length())
         super().__init__(
@@ -54,10 +51,10 @@ class BlockOrder(wiring.Component):
                 "slot": Out(range(SLOTS)),
                 "ring": Out(ring_bits),
                 "ring_next": Out(ring_bits),
-                "index": Out(self._index_bits),
+                "index": Out(plan.index_bits),
                 "plane": Out(1),
-                "start_inside": Out(signed(bits)),
-                "start_edge": Out(signed(bits)),
+                "start_inside": Out(signed(plan.sum_bits)),
+                "start_edge": Out(signed(plan.sum_bits)),
                 "word_address": Out(range(plan.bank_words)),
                 "residual_address": Out(range(plan.bank_words)),
                 "rows_needed": Out(range(max(layer.in_rows for layer in layers) + 1)),
@@ -95,14 +92,11 @@ class BlockOrder(wiring.Component):
 
     def _table(self, m: Module, of: Callable[[CompactLayer], int]) -> Value:
         """Return a number of the present layer, one cycle after the layer."""
-        value = constant_table(m, self.layer, [of(layer) for layer in self._plan.layers], name="of_layer")
-        held = Signal(value.shape(), name="held")
-        m.d.sync += held.eq(value)
-        return held
+        return registered_table(m, self.layer, [of(layer) for layer in self._plan.layers], name="of_layer")
 
     def _starts(self, m: Module, outside: Value, edge: bool) -> Value:
         columns = KERNEL - int(edge)
-        values = [start_sum(self._plan, layer, KERNEL - row, columns) for layer in self._plan.layers for row in (0, 1)]
+        values = [self._plan.start_sum(layer, KERNEL - row, columns) for layer in self._plan.layers for row in (0, 1)]
         return constant_table(m, Cat(outside, self.layer), values, name="start")
 
     def _count(self, m: Module, group: Signal, last_row: Value, last_word: Value, last_group: Value) -> None:

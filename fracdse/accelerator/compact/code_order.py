@@ -14,11 +14,10 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from fracdse.accelerator.arithmetic import constant_table
+from fracdse.accelerator.arithmetic import registered_table
 from fracdse.accelerator.compact.constant_store import ConstantMemory
-from fracdse.accelerator.compact.sequencer import PHASES
 from fracdse.accelerator.pipeline import delayed
-from fracdse.compact_plan import LANES, SLOTS, CompactLayer, CompactPlan
+from fracdse.compact_plan import LANES, PHASES, SLOTS, CompactLayer, CompactPlan
 
 
 def step_layout(plan: CompactPlan) -> data.StructLayout:
@@ -32,7 +31,7 @@ def step_layout(plan: CompactPlan) -> data.StructLayout:
             "ends_layer": 1,
             "word_address": range(plan.bank_words),
             "slot": range(SLOTS),
-            "index": (plan.store_depth // 2 - 1).bit_length(),
+            "index": plan.index_bits,
             "odd_pair": 1,
             "half": max(1, (plan.group // LANES - 1).bit_length()),
             "shortcut_address": range(plan.bank_words),
@@ -121,10 +120,7 @@ class CodeOrder(wiring.Component):
     def _table(self, m: Module, layer: Value, of: Callable[[CompactLayer, CompactLayer], int]) -> Signal:
         """Return a number of a layer and the one before it, one cycle after the layer's number; 0 has none."""
         pairs = zip(self._plan.layers[1:], self._plan.layers[:-1], strict=True)
-        value = constant_table(m, layer, [0, *(of(this, before) for this, before in pairs)], name="of_layer")
-        held = Signal(value.shape(), name="held")
-        m.d.sync += held.eq(value)
-        return held
+        return registered_table(m, layer, [0, *(of(this, before) for this, before in pairs)], name="of_layer")
 
     def _rows_free(self, m: Module, layer: Signal, row: Signal, strided: Value, begun: Value) -> Signal:
         """Tell whether the next rows may be begun: written, and with a free place in the ring."""

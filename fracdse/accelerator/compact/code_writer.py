@@ -17,8 +17,7 @@ from amaranth.lib.wiring import In, Out
 
 from fracdse.accelerator.compact.code_order import CodeOrder, step_layout
 from fracdse.accelerator.compact.constant_store import ConstantMemory, lanes_layout
-from fracdse.accelerator.compact.sequencer import PHASES
-from fracdse.compact_plan import LANES, SLOTS, CompactPlan
+from fracdse.compact_plan import LANES, PHASES, SLOTS, CompactPlan
 
 
 class CodeWriter(wiring.Component):
@@ -29,7 +28,7 @@ class CodeWriter(wiring.Component):
         self._memory = memory
         self._bits = feature_bits
         layers = plan.layers
-        index_bits = (plan.store_depth // 2 - 1).bit_length()
+        index_bits = plan.index_bits
         self._order = CodeOrder(plan, memory)
         self._step_layout = step_layout(plan)
         super().__init__(

@@ -9,7 +9,7 @@ which is the program's (multiplier·y + offset) >> shift with all of its constan
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from operator import or_
@@ -31,6 +31,12 @@ class Field:
     signed: bool
 
 
+def _fields(values: Mapping[str, tuple[IntArray, ...]]) -> tuple[Field, ...]:
+    """Return fields that hold every layer's values."""
+    shapes = {name: shape_of(int(value) for layer in layers for value in layer) for name, layers in values.items()}
+    return tuple(Field(name, shape.width, shape.signed) for name, shape in shapes.items())
+
+
 @dataclass(frozen=True)
 class PostConstants:
     """Constants a layer as (channels,) arrays, stem first.
@@ -47,11 +53,7 @@ class PostConstants:
     @cached_property
     def fields(self) -> tuple[Field, ...]:
         """The fields of one channel, lowest bits first."""
-        fields = []
-        for name, layers in self.values.items():
-            shape = shape_of(int(value) for layer in layers for value in layer)
-            fields.append(Field(name, shape.width, shape.signed))
-        return tuple(fields)
+        return _fields(self.values)
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,7 @@ class CodeThresholds:
     @cached_property
     def fields(self) -> tuple[Field, ...]:
         """The fields of one channel, lowest bits first."""
-        fields = []
-        for name, layers in self.values.items():
-            shape = shape_of(int(value) for layer in layers for value in layer)
-            fields.append(Field(name, shape.width, shape.signed))
-        return tuple(fields)
+        return _fields(self.values)
 
 
 def post_constants(program: Program) -> PostConstants:

@@ -18,12 +18,10 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from fracdse.accelerator.compact.sequencer import PHASES
-from fracdse.compact_plan import LANES, CompactPlan
+from fracdse.compact_plan import LANES, MAP_PART_WORDS, PHASES, CompactPlan
 
 _CODE_TURNS = (3, 1)
 _SHORTCUT_TURNS = (2, 0)
-_PART_WORDS = 256
 
 
 class FeatureMap(wiring.Component):
@@ -78,12 +76,12 @@ class FeatureMap(wiring.Component):
                 m.d.comb += address.eq(self.residual_address)
             with m.Default():
                 m.d.comb += address.eq(self.write_address)
-        inner = address[: (_PART_WORDS - 1).bit_length()]
-        parts = -(-plan.bank_words // _PART_WORDS)
+        inner = address[: (MAP_PART_WORDS - 1).bit_length()]
+        parts = -(-plan.bank_words // MAP_PART_WORDS)
         part: Value = address[len(inner) :] if parts > 1 else Const(0)
         words = []
         for index in range(parts):
-            depth = min(_PART_WORDS, plan.bank_words - index * _PART_WORDS)
+            depth = min(MAP_PART_WORDS, plan.bank_words - index * MAP_PART_WORDS)
             memory = Memory(shape=self._bits, depth=depth, init=[], attrs={"ram_style": "distributed"})
             m.submodules[f"bank{bank}_{index}"] = memory
             read, port = memory.read_port(domain="comb"), memory.write_port()

@@ -36,7 +36,7 @@ class InputWriter(wiring.Component):
                 "done_rows": Out(range(stem.in_rows + 1)),
                 "write": Out(1),
                 "write_slot": Out(range(SLOTS)),
-                "write_index": Out((plan.store_depth // 2 - 1).bit_length()),
+                "write_index": Out(plan.index_bits),
                 "write_column": Out(range(SLOTS)),
                 "write_plane": Out(1),
                 "write_data": Out(plan.group),

@@ -20,27 +20,12 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from fracdse.accelerator.arithmetic import signed_bits
-from fracdse.accelerator.compact.weight_loader import edge_bits
 from fracdse.accelerator.compact.weights import level_sizes
 from fracdse.accelerator.compressor_tree import Columns, Counted, add_columns, compress
 from fracdse.accelerator.lane_counter import carries
 from fracdse.accelerator.parity_chain import ParityChain, parity_chain
 from fracdse.accelerator.pipeline import Pipeline, delayed
-from fracdse.compact_plan import LANES, CompactLayer, CompactPlan
-
-
-def start_sum(plan: CompactPlan, layer: CompactLayer, rows: int, columns: int) -> int:
-    """Return `start` where so many rows and columns of a window are inside the image."""
-    inverted_edges = layer.groups * ((1 << edge_bits(plan)) - 1)
-    return -layer.inputs * rows * columns // 2 - inverted_edges
-
-
-def sum_bits(plan: CompactPlan) -> int:
-    """Return the width of a sum, also of one that is not complete."""
-    low = min(start_sum(plan, layer, 3, 3) for layer in plan.layers)
-    high = max(layer.inputs * 9 // 2 for layer in plan.layers)
-    return signed_bits(low, high)
+from fracdse.compact_plan import LANES, CompactPlan
 
 
 class Lanes(wiring.Component):
@@ -49,9 +34,7 @@ class Lanes(wiring.Component):
     def __init__(self, plan: CompactPlan) -> None:
         self._plan = plan
         self._sizes = level_sizes(plan.taps)
-        self._edge_bits = edge_bits(plan)
-        self.sum_bits = sum_bits(plan)
-        self.depth = max((layer.block_cycles for layer in plan.layers if layer.groups > 1), default=2)
+        self._edge_bits = plan.edge_bits
         super().__init__(
             {
                 "taps": In(plan.taps),
@@ -61,9 +44,9 @@ class Lanes(wiring.Component):
                 "right": In(1),
                 "valid": In(1),
                 "first_group": In(1),
-                "start": In(signed(self.sum_bits)),
-                "place": In(range(self.depth)),
-                "sums": Out(data.ArrayLayout(signed(self.sum_bits), LANES)),
+                "start": In(signed(plan.sum_bits)),
+                "place": In(range(plan.partial_sums)),
+                "sums": Out(data.ArrayLayout(signed(plan.sum_bits), LANES)),
             }
         )
 
@@ -91,8 +74,8 @@ class Lanes(wiring.Component):
         valid, first, start, place = self.valid, self.first_group, Value.cast(self.start), self.place
         for _ in range(late):
             valid, first, start, place = pipe.registers(valid, first, start, place)
-        bits = self.sum_bits
-        memory = Memory(shape=bits * LANES, depth=self.depth, init=[], attrs={"ram_style": "distributed"})
+        bits = self._plan.sum_bits
+        memory = Memory(shape=bits * LANES, depth=self._plan.partial_sums, init=[], attrs={"ram_style": "distributed"})
         m.submodules.partial_sums = memory
         read, write = memory.read_port(domain="comb"), memory.write_port()
         totals = []

@@ -36,12 +36,12 @@ class Post(wiring.Component):
     def __init__(self, plan: CompactPlan, constants: PostConstants, lanes: Lanes, feature_bits: int) -> None:
         self._constants = constants
         self._bits = feature_bits
-        self._sum_bits = lanes.sum_bits
+        self._sum_bits = plan.sum_bits
         self._latency = lanes.latency
         self._word = word_layout(plan)
         super().__init__(
             {
-                "sums": In(data.ArrayLayout(signed(lanes.sum_bits), LANES)),
+                "sums": In(data.ArrayLayout(signed(plan.sum_bits), LANES)),
                 "word": In(self._word),
                 "constants": In(lanes_layout(constants.fields)),
                 "residual_address": Out(range(plan.bank_words)),

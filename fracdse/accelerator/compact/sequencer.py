@@ -13,11 +13,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from fracdse.accelerator.compact.block_order import SETTLED, BlockOrder
-from fracdse.accelerator.compact.lanes import Lanes
 from fracdse.accelerator.pipeline import delayed
-from fracdse.compact_plan import KERNEL, SLOTS, CompactPlan
+from fracdse.compact_plan import KERNEL, PHASES, SLOTS, CompactPlan
 
-PHASES = 4
 # From a pixel's first cycle to its word's last: more than lanes and post take.
 WORD_CYCLES = 20
 
@@ -43,10 +41,9 @@ def word_layout(plan: CompactPlan) -> data.StructLayout:
 class Sequencer(wiring.Component):
     """Loops over pixels and planes; see the module's description."""
 
-    def __init__(self, plan: CompactPlan, lanes: Lanes) -> None:
+    def __init__(self, plan: CompactPlan) -> None:
         self._plan = plan
         self._order = BlockOrder(plan)
-        index_bits = (plan.store_depth // 2 - 1).bit_length()
         ring_bits = len(self._order.ring)
         super().__init__(
             {
@@ -84,15 +81,15 @@ class Sequencer(wiring.Component):
                 "slot": Out(range(SLOTS)),
                 "ring": Out(ring_bits),
                 "ring_next": Out(ring_bits),
-                "index": Out(index_bits),
+                "index": Out(plan.index_bits),
                 "column": Out(range(SLOTS)),
                 "plane": Out(1),
                 "outside_rows": Out(KERNEL),
                 "outside_columns": Out(KERNEL),
                 "valid": Out(1),
                 "first_group": Out(1),
-                "start": Out(signed(lanes.sum_bits)),
-                "place": Out(range(lanes.depth)),
+                "start": Out(signed(plan.sum_bits)),
+                "place": Out(range(plan.partial_sums)),
                 "word": Out(word_layout(plan)),
             }
         )

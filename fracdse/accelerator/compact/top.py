@@ -17,13 +17,13 @@ from fracdse.accelerator.compact.input_writer import InputWriter
 from fracdse.accelerator.compact.lanes import Lanes
 from fracdse.accelerator.compact.pool import CompactPool
 from fracdse.accelerator.compact.post import Post, field_stages
-from fracdse.accelerator.compact.sequencer import PHASES, Sequencer
+from fracdse.accelerator.compact.sequencer import Sequencer
 from fracdse.accelerator.compact.weight_loader import WeightLoader
 from fracdse.accelerator.compact.weights import weight_words
 from fracdse.accelerator.control import Control
 from fracdse.accelerator.schedule import Schedule
 from fracdse.accelerator.system_ports import SystemPorts
-from fracdse.compact_plan import LANES, CompactPlan, compact_plan
+from fracdse.compact_plan import LANES, PHASES, CompactPlan, compact_plan
 from fracdse.program.fixed_point import classifier_weight_bits
 from fracdse.program.model import Program
 
@@ -67,7 +67,7 @@ def make_compact_units(program: Program, build_id: int) -> CompactUnits:
     convs = len(plan.layers) - 1
     return CompactUnits(
         plan=plan,
-        sequencer=Sequencer(plan, lanes),
+        sequencer=Sequencer(plan),
         input=first,
         codes=CodeStore(plan),
         weight_loader=WeightLoader(plan, weight_words(program, plan)),

@@ -21,11 +21,6 @@ from fracdse.accelerator.rom import Rom
 from fracdse.compact_plan import KERNEL, LANES, CompactPlan
 
 
-def edge_bits(plan: CompactPlan) -> int:
-    """Return the bits of a count over one column of taps."""
-    return (KERNEL * plan.group).bit_length()
-
-
 class RowReader:
     """An address that runs through a memory in the order of a frame, a layer's part once a row.
 
@@ -68,7 +63,7 @@ class WeightLoader(wiring.Component):
                 "loaded": Out(1),
                 "take": In(1),
                 "weights": Out(data.ArrayLayout(self._bits, LANES)),
-                "edges": Out(data.ArrayLayout(data.ArrayLayout(edge_bits(plan), 2), LANES)),
+                "edges": Out(data.ArrayLayout(data.ArrayLayout(plan.edge_bits, 2), LANES)),
             }
         )
 
@@ -129,7 +124,7 @@ class WeightLoader(wiring.Component):
 
     def _edges(self, m: Module, word: Signal) -> tuple[Value, int]:
         """Count the ones of the left and the right column of taps; return both, inverted, and the latency."""
-        bits, group = edge_bits(self._plan), self._plan.group
+        bits, group = self._plan.edge_bits, self._plan.group
         counts = []
         for column in (0, KERNEL - 1):
             taps = Cat(word.word_select(row * KERNEL + column, group) for row in range(KERNEL))

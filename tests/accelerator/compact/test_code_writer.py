@@ -8,8 +8,7 @@ from random_programs import random_program
 
 from fracdse.accelerator.compact.code_writer import CodeWriter
 from fracdse.accelerator.compact.constant_store import ConstantMemory
-from fracdse.accelerator.compact.sequencer import PHASES
-from fracdse.compact_plan import LANES, SLOTS, compact_plan
+from fracdse.compact_plan import LANES, PHASES, SLOTS, compact_plan
 
 CODE_TURNS, SHORTCUT_TURNS = (3, 1), (2, 0)
 

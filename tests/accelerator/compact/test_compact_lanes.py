@@ -4,7 +4,7 @@ from amaranth.sim import Simulator
 from compact_programs import compact_design
 from lane_weights import edge_counts, masked, parities
 
-from fracdse.accelerator.compact.lanes import Lanes, start_sum
+from fracdse.accelerator.compact.lanes import Lanes
 from fracdse.accelerator.lane_counter import word
 from fracdse.compact_plan import LANES, compact_plan
 
@@ -43,7 +43,7 @@ def test_sums_at_all_nine_places_of_a_border(width, density):
                 ctx.set(unit.left, COLUMNS[j][0])
                 ctx.set(unit.right, COLUMNS[j][2])
                 ctx.set(unit.first_group, int(group == 0))
-                ctx.set(unit.start, start_sum(plan, layer, 3 - sum(ROWS[i]), 3 - int(edge)))
+                ctx.set(unit.start, plan.start_sum(layer, 3 - sum(ROWS[i]), 3 - int(edge)))
                 ctx.set(unit.place, j)
             ctx.set(unit.valid, int(at < len(steps)))
             if 1 <= at <= len(steps):
